@@ -1,0 +1,1 @@
+"""Configuration: where it lies, what it may say, and how it becomes objects."""

@@ -1,0 +1,105 @@
+"""Composition with Hydra, with errors a person can act on."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from sr_lab.config import resolvers
+from sr_lab.config.errors import listing, nearest
+from sr_lab.config.paths import conf_dir
+from sr_lab.errors import UserError
+
+
+def compose(overrides: Sequence[str], config_dirs: Sequence[str] = ()) -> DictConfig:
+    """Compose the root config with overrides.
+
+    Args:
+        overrides: Hydra's syntax, such as `experiment=dip_fkp scale=2`.
+        config_dirs: further folders with groups of the user's own.
+
+    Raises:
+        UserError: unknown group, choice or key (with the nearest match), or a malformed override.
+    """
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.errors import HydraException
+
+    resolvers.register()
+    GlobalHydra.instance().clear()
+    search = [f"hydra.searchpath=[{','.join(f'file://{d}' for d in config_dirs)}]"] if config_dirs else []
+    try:
+        with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+            return hydra_compose("config", overrides=[*search, *overrides])
+    except (HydraException, OmegaConfBaseException) as error:
+        raise _worded(error, overrides) from error
+
+
+def to_plain(config: DictConfig) -> dict[str, Any]:
+    """Resolve to plain containers.
+
+    Raises:
+        UserError: a mandatory value is missing, or an interpolation leads nowhere.
+    """
+    try:
+        plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        where = str(getattr(error, "full_key", "") or "config")
+        first = str(error).splitlines()[0]
+        raise UserError(first, where=where, fix=f"set {where}=... on the command line") from error
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items() if key != "hydra"}
+
+
+def groups() -> dict[str, list[str]]:
+    """Config groups and their choices."""
+    root = conf_dir()
+    return {
+        folder.name: sorted(path.stem for path in folder.glob("*.yaml"))
+        for folder in sorted(root.iterdir())
+        if folder.is_dir() and not folder.name.startswith((".", "_"))
+    }
+
+
+def _worded(error: Exception, overrides: Sequence[str]) -> UserError:
+    """Hydra's message in the house's words."""
+    text = str(error)
+    chain = f"{text} {error.__cause__ or ''}"
+    choices = groups()
+    for override in overrides:
+        key, _, value = override.lstrip("+~").partition("=")
+        group = key.partition("@")[0]
+        if group in choices and value and value not in choices[group] and f"{group}/{value}" in chain:
+            return UserError(f"no {group} named '{value}'" + nearest(value, choices[group]), where=key, fix=listing(choices[group]))
+    unknown = re.search(r"Could not override '([^']+)'", text) or re.search(r"Key '([^']+)' is not in struct", chain)
+    if unknown:
+        key = unknown[1]
+        keys = _keys(overrides)
+        siblings = [k for k in keys if k.rpartition(".")[0] == key.rpartition(".")[0]] or keys
+        return UserError(f"no such key '{key}'" + nearest(key, keys), where=key, fix=listing(siblings))
+    return UserError(text.splitlines()[0], where="command line", fix="see `sr-lab run --help`; overrides are key=value")
+
+
+def _keys(overrides: Sequence[str]) -> list[str]:
+    """Dotted keys of the config that the group choices among the overrides select."""
+    choices = groups()
+    kept = [o for o in overrides if o.partition("=")[0].partition("@")[0] in choices]
+    try:
+        config = compose(kept)
+    except UserError:
+        config = compose([])
+    keys: list[str] = []
+
+    def walk(node: Any, path: str) -> None:
+        for key in node:
+            name = f"{path}.{key}" if path else str(key)
+            keys.append(name)
+            child = node._get_node(key)
+            if isinstance(child, DictConfig) and not child._is_none() and not child._is_interpolation():
+                walk(child, name)
+
+    walk(config, "")
+    return keys

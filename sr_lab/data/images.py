@@ -1,0 +1,136 @@
+"""Image collections: identified HR images, read one at a time."""
+
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sr_lab.errors import UserError
+from sr_lab.io.images import list_images, read_image
+
+
+class Images(Protocol):
+    """A sized, ordered collection of (id, image)."""
+
+    ids: list[str]
+
+    def __len__(self) -> int:
+        """Number of images."""
+        ...
+
+    def __getitem__(self, index: int) -> Float[Tensor, "c h w"]:
+        """Image in the scene's normalised range, float32."""
+        ...
+
+
+class ImageFolder:
+    """Image files of a folder, as RGB or grey in [0, 1].
+
+    Args:
+        root: folder, searched recursively, or one file.
+        channels: 3 repeats grey images; 1 keeps luma of colour images (Pillow's weights).
+        only: keep the images whose id (relative path without suffix) is listed.
+        limit: keep the first n.
+        crop: [top, left, height, width] cut from every image.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        channels: int = 3,
+        only: list[str] | None = None,
+        limit: int | None = None,
+        crop: list[int] | None = None,
+    ) -> None:
+        base = Path(root).expanduser()
+        if not base.exists():
+            raise UserError(
+                "no such folder or file",
+                where=f"dataset.root={root}",
+                fix="set dataset.root, or SR_LAB_DATA to the folder that holds natural/, ...; see `sr-lab doctor`",
+            )
+        self.paths = list_images([base])
+        folder = base if base.is_dir() else base.parent
+        self.ids = [path.relative_to(folder).with_suffix("").as_posix() for path in self.paths]
+        if only:
+            missing = sorted(set(only) - set(self.ids))
+            if missing:
+                raise UserError(
+                    f"no image named {', '.join(missing)}",
+                    where=f"dataset.only in {root}",
+                    fix=f"the folder holds {', '.join(self.ids[:8])}{' ...' if len(self.ids) > 8 else ''}",
+                )
+            keep = [index for index, image_id in enumerate(self.ids) if image_id in only]
+            self.paths, self.ids = [self.paths[i] for i in keep], [self.ids[i] for i in keep]
+        self.paths, self.ids = self.paths[:limit], self.ids[:limit]
+        self.channels, self.crop = channels, crop
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, index: int) -> Float[Tensor, "c h w"]:
+        image = torch.from_numpy(read_image(self.paths[index]).pixels).permute(2, 0, 1)
+        return _cut(as_channels(image, self.channels), self.crop, self.ids[index]).contiguous()
+
+
+class SkimageImages:
+    """Photographs that scikit-image's wheel carries (public domain or CC0).
+
+    Args:
+        names: functions of `skimage.data`, such as astronaut, cat, coffee, rocket.
+        channels: 3 or 1, as in `ImageFolder`.
+        crop: [top, left, height, width] cut from every image.
+        shrink: integer factor of area averaging first, which also removes JPEG artefacts.
+    """
+
+    def __init__(
+        self, names: list[str], channels: int = 3, crop: list[int] | None = None, shrink: int = 1
+    ) -> None:
+        self.ids = list(names)
+        self.channels, self.crop, self.shrink = channels, crop, shrink
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, index: int) -> Float[Tensor, "c h w"]:
+        from skimage import data
+
+        loader = getattr(data, self.ids[index], None)
+        if not callable(loader):
+            raise UserError(
+                f"scikit-image has no photograph '{self.ids[index]}'",
+                where="dataset.names",
+                fix="use astronaut, cat, coffee or rocket",
+            )
+        pixels = torch.from_numpy(loader()).float() / 255
+        image = pixels.permute(2, 0, 1) if pixels.ndim == 3 else pixels[None]
+        image = as_channels(image[:3], self.channels)
+        if self.shrink > 1:
+            image = torch.nn.functional.avg_pool2d(image[None], self.shrink)[0]
+            image = torch.round(image * 255) / 255
+        return _cut(image, self.crop, self.ids[index]).contiguous()
+
+
+def as_channels(image: Float[Tensor, "c h w"], channels: int) -> Float[Tensor, "c2 h w"]:
+    """Grey to three equal channels, or colour to luma (BT.601 full range)."""
+    if image.shape[0] == channels:
+        return image
+    if channels == 3:
+        return image[:1].repeat(3, 1, 1)
+    weights = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
+    return (image[:3] * weights).sum(0, keepdim=True)
+
+
+def _cut(image: Tensor, crop: list[int] | None, image_id: str) -> Tensor:
+    if crop is None:
+        return image
+    top, left, height, width = crop
+    if top + height > image.shape[-2] or left + width > image.shape[-1]:
+        raise UserError(
+            f"crop {list(crop)} leaves image '{image_id}' of {image.shape[-2]}x{image.shape[-1]}",
+            where="dataset.crop",
+            fix="crop is [top, left, height, width] in HR pixels",
+        )
+    return image[..., top : top + height, left : left + width]

@@ -1,0 +1,34 @@
+"""Blur and decimation as one strided correlation: only the pixels that are kept are computed."""
+
+from typing import Literal
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+Boundary = Literal["circular", "reflect", "replicate"]
+
+
+def blur_decimate(
+    image: Float[Tensor, "b c h w"],
+    kernel: Float[Tensor, "b 1 k k"],
+    stride: int,
+    *,
+    boundary: Boundary = "circular",
+    phase: int = 0,
+) -> Float[Tensor, "b c hs ws"]:
+    """Correlate each image with its own kernel (not flipped), keep rows and columns phase, phase + s, ...
+
+    Args:
+        image: any range; every channel is blurred by the same kernel.
+        kernel: odd side k; the padding is k // 2.
+        stride: decimation s; 1 keeps every pixel.
+        boundary: how the image goes on beyond its edge.
+        phase: first row and column kept, 0 <= phase < s.
+
+    Source: FKP `degradation`, y = (x (*) k) decimated by s; the stride makes it s^2 times cheaper, not different.
+    """
+    pad = kernel.shape[-1] // 2
+    padded = F.pad(image, (pad, pad, pad, pad), mode=boundary)[..., phase:, phase:]
+    # channels become the batch and images the groups, so no kernel is repeated
+    return F.conv2d(padded.transpose(0, 1), kernel, stride=stride, groups=image.shape[0]).transpose(0, 1)

@@ -1,0 +1,123 @@
+"""The degradation HR -> LR: blur, decimation and a list of corruptions; also the forward operator of data terms."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from sr_lab.degradation.anchor import Anchor, anchor_centre
+from sr_lab.degradation.blur import Boundary, blur_decimate
+from sr_lab.degradation.resample import imresize
+from sr_lab.errors import UserError
+
+
+class KernelSampler(Protocol):
+    """Source of random blur kernels."""
+
+    def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n 1 k k"]:
+        """Draw n kernels."""
+        ...
+
+
+class Corruption(Protocol):
+    """What happens to an LR image after decimation: noise, JPEG, quantisation."""
+
+    def __call__(
+        self, image: Float[Tensor, "b c h w"], generator: torch.Generator
+    ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, " b"] | None]:
+        """The corrupted image and, for noise, its standard deviation per image."""
+        ...
+
+
+@dataclass
+class Degraded:
+    """What a degradation returns: LR image, the kernel it used (None for bicubic), and the noise level per image."""
+
+    lr: Float[Tensor, "b c h w"]
+    kernel: Float[Tensor, "b 1 k k"] | None
+    noise_level: Float[Tensor, " b"]
+
+
+class Degradation(nn.Module):
+    """y = corrupt((x (*) k) decimated by s).
+
+    Args:
+        scale: decimation s.
+        kernels: sampler of blur kernels; None decimates with MATLAB's bicubic instead of a blur.
+        corruptions: applied to the LR image in this order.
+        anchor: convention the sampler's kernels follow; aligns baselines and kernel priors.
+        boundary: of the blur.
+        phase: first pixel that decimation keeps.
+
+    Source: FKP and DKP benchmarks; every convention that their code fixes is an option here.
+    """
+
+    def __init__(
+        self,
+        scale: int,
+        kernels: KernelSampler | None,
+        corruptions: Sequence[Corruption] = (),
+        anchor: Anchor = "fkp",
+        boundary: Boundary = "circular",
+        phase: int = 0,
+    ) -> None:
+        super().__init__()
+        if not 0 <= phase < scale:
+            raise UserError(
+                f"phase {phase} is outside 0..{scale - 1}", where="degradation.phase", fix="use 0 as published"
+            )
+        sampled_anchor = getattr(kernels, "anchor", anchor)
+        if sampled_anchor != anchor:
+            raise UserError(
+                f"the kernels are anchored '{sampled_anchor}', the degradation '{anchor}'",
+                where="degradation.anchor",
+                fix="set both to the same convention",
+            )
+        self.scale, self.kernels, self.corruptions = scale, kernels, list(corruptions)
+        self.anchor: Anchor = anchor
+        self.boundary: Boundary = boundary
+        self.phase = phase
+
+    def forward(
+        self, image: Float[Tensor, "b c hs ws"], kernel: Float[Tensor, "b 1 k k"] | None
+    ) -> Float[Tensor, "b c h w"]:
+        """The differentiable operator of data terms: blur and decimation, no corruption."""
+        if kernel is None:
+            return imresize(image, 1 / self.scale)
+        return blur_decimate(image, kernel, self.scale, boundary=self.boundary, phase=self.phase)
+
+    def degrade(self, hr: Float[Tensor, "b c hs ws"], generator: torch.Generator) -> Degraded:
+        """Draw kernels and noise, and degrade.
+
+        Args:
+            hr: images whose sides are multiples of the scale (see `modcrop`).
+            generator: on the CPU; key it by dataset seed and image id (`keyed_generator`).
+        """
+        kernel = None if self.kernels is None else self.kernels.sample(len(hr), generator).to(hr.device)
+        lr = self(hr, kernel)
+        noise_level = torch.zeros(len(hr), device=hr.device)
+        for corruption in self.corruptions:
+            lr, added = corruption(lr, generator)
+            if added is not None:
+                noise_level = torch.hypot(noise_level, added.to(hr.device))
+        return Degraded(lr, kernel, noise_level)
+
+    def centre(self, size: int) -> float:
+        """Centre of mass of kernels of this side under the anchor."""
+        return anchor_centre(size, self.scale, self.anchor)
+
+
+def modcrop(image: Float[Tensor, "*b c h w"], multiple: int) -> Float[Tensor, "*b c h2 w2"]:
+    """Cut bottom and right so that both sides are multiples."""
+    height, width = image.shape[-2:]
+    return image[..., : height - height % multiple, : width - width % multiple]
+
+
+def keyed_generator(seed: int, image_id: str, purpose: str = "degradation") -> torch.Generator:
+    """A CPU generator that depends on nothing but its key, so every method sees the same inputs in any order."""
+    digest = hashlib.sha256(f"{seed}/{purpose}/{image_id}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)

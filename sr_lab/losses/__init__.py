@@ -1,0 +1,1 @@
+"""What training minimises: differentiable functions of tensors, one value per image."""

@@ -1,0 +1,46 @@
+"""Method: a LightningModule that turns LR images into SR images."""
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import pytorch_lightning as pl
+import torch
+
+from sr_lab.data.sample import Restored, Sample
+from sr_lab.degradation.chain import Degradation, keyed_generator
+
+
+class Method(pl.LightningModule):
+    """What every method can do: restore a sample. Those that learn first say so with `fits`.
+
+    `trainer.test` restores inside the test step, so Lightning spreads images over devices; what `test_step` returns
+    reaches the recorder as the batch's outputs.
+    """
+
+    fits: ClassVar[bool] = False
+    needs_prior: ClassVar[bool] = False
+    needs_solver: ClassVar[bool] = False
+
+    degradation: Degradation
+    seed: int = 0
+
+    def bind(self, degradation: Degradation, seed: int) -> None:
+        """Tell the method which degradation the images went through, and the run's seed."""
+        self.degradation, self.seed = degradation, seed
+
+    @abstractmethod
+    def restore(self, sample: Sample) -> Restored:
+        """Turn LR into SR, image by image of the batch."""
+
+    def generators(self, sample: Sample) -> list[torch.Generator]:
+        """One generator per image, keyed by run seed and image id: results do not depend on batching or order."""
+        return [keyed_generator(self.seed, image_id, "method") for image_id in sample.image_ids]
+
+    def test_step(self, batch: Sample, batch_idx: int) -> dict[str, Any]:
+        """Restore one batch; zero-shot methods need gradients here."""
+        with torch.enable_grad():
+            return {"restored": self.restore(batch)}
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Samples know how to move themselves."""
+        return batch.to(device)

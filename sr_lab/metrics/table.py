@@ -1,0 +1,202 @@
+"""The metrics by name: what each needs, which way is better, and all of them measured on one batch."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor
+
+from sr_lab.errors import UserError
+from sr_lab.metrics import kernel as kernels
+from sr_lab.metrics.image import AnyImages, aligned_psnr, psnr, ssim
+from sr_lab.metrics.perceptual import MetricUnavailable, facts, perceptual
+from sr_lab.metrics.protocol import Protocol
+
+PYIQA = "pyiqa:"
+Need = Literal["sr", "hr", "kernel", "true_kernel"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """Facts of a metric.
+
+    Args:
+        higher_is_better: its direction.
+        unit: `dB`, `px` or nothing.
+        needs: what it is computed from, in the order that `measure` takes it.
+        scenes: the scenes it is meant for.
+        protocol: the line for a table, given the scale.
+        measure: scale and the needed tensors to one value per image.
+    """
+
+    higher_is_better: bool
+    unit: str
+    needs: tuple[Need, ...]
+    scenes: tuple[str, ...]
+    protocol: Callable[[int], str]
+    measure: Callable[..., Tensor]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Values of one metric, one per image; PSNR of equal images is `inf`, which JSON cannot hold."""
+
+    values: list[float]
+    protocol: str
+    higher_is_better: bool
+    unit: str
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The values of a batch by metric name, and a line for every metric that cannot be had here."""
+
+    measured: dict[str, Measured] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Refuse metrics that do not exist; pyiqa's are looked up only where it is installed.
+
+    Raises:
+        UserError: an unknown name, with the nearest known ones.
+    """
+    for name in names:
+        if name.startswith(PYIQA):
+            try:
+                facts(name.removeprefix(PYIQA))
+            except MetricUnavailable:
+                continue
+        elif name not in METRICS:
+            near = get_close_matches(name, METRICS, n=1)
+            raise UserError(
+                f"there is no metric called '{name}'",
+                where="metrics",
+                fix=f"{f'did you mean {near[0]}? ' if near else ''}known: {', '.join(METRICS)}, {PYIQA}NAME",
+            )
+
+
+def evaluate(
+    names: Iterable[str],
+    *,
+    sr: Float[Tensor, "b c h w"],
+    scale: int,
+    hr: AnyImages | None = None,
+    kernel: Float[Tensor, "b 1 k k"] | None = None,
+    true_kernel: Float[Tensor, "b 1 m m"] | None = None,
+) -> Evaluation:
+    """Measure a batch; metrics whose ground truth or kernel is None are left out without a word.
+
+    Args:
+        names: keys of `METRICS`, or `pyiqa:` and a name of pyiqa's.
+        sr: restored images in [0, 1].
+        scale: s, which sets the border of the image protocols.
+        hr: ground truth in [0, 1].
+        kernel: estimated kernels.
+        true_kernel: true kernels; their size may differ.
+
+    Raises:
+        UserError: an unknown name, SR and HR of different shapes, or images that a metric cannot take.
+    """
+    names = list(names)
+    check_names(names)
+    given = {"sr": sr, "hr": hr, "kernel": kernel, "true_kernel": true_kernel}
+    result = Evaluation()
+    for name in names:
+        try:
+            metric = METRICS.get(name) or _from_pyiqa(name.removeprefix(PYIQA))
+            tensors = [tensor for need in metric.needs if (tensor := given[need]) is not None]
+            if len(tensors) < len(metric.needs):
+                continue
+            values = metric.measure(scale, *tensors).tolist()
+        except MetricUnavailable as missing:
+            result.notes.append(f"{name} left out: {missing}")
+            continue
+        result.measured[name] = Measured(values, metric.protocol(scale), metric.higher_is_better, metric.unit)
+    return result
+
+
+def _search(scale: int) -> int:
+    """How far `psnr_y_aligned` looks: far enough for the s-1 px between the two kernel anchors."""
+    return max(1, scale - 1)
+
+
+def _aligned_protocol(scale: int) -> str:
+    reach = _search(scale)
+    published = Protocol.published(scale)
+    described = replace(published, border=max(published.border, reach + 2)).describe()
+    return f"{described}, best shift within {reach} px in steps of 1/4 px"
+
+
+def _from_pyiqa(name: str) -> Metric:
+    known = facts(name)
+    return Metric(
+        higher_is_better=known.higher_is_better,
+        unit="",
+        needs=("sr", "hr") if known.needs_hr else ("sr",),
+        scenes=("natural", "infrared"),
+        protocol=lambda scale: f"pyiqa {known.version}, RGB, border 0, rounded to 8 bit",
+        measure=lambda scale, sr, hr=None: perceptual(name, sr, hr),
+    )
+
+
+def _full_reference(
+    measure: Callable[[Tensor, Tensor, Protocol], Tensor], protocol: Callable[[int], Protocol], unit: str
+) -> Metric:
+    return Metric(
+        higher_is_better=True,
+        unit=unit,
+        needs=("sr", "hr"),
+        scenes=("natural", "infrared"),
+        protocol=lambda scale: protocol(scale).describe(),
+        measure=lambda scale, sr, hr: measure(sr, hr, protocol(scale)),
+    )
+
+
+def _of_kernel(
+    measure: Callable[..., Tensor],
+    protocol: str,
+    *,
+    unit: str = "dB",
+    higher_is_better: bool = True,
+    needs: tuple[Need, ...] = ("kernel", "true_kernel"),
+) -> Metric:
+    return Metric(
+        higher_is_better=higher_is_better,
+        unit=unit,
+        needs=needs,
+        scenes=("natural", "hyperspectral", "infrared", "sar"),
+        protocol=lambda scale: protocol,
+        measure=lambda scale, *tensors: measure(*tensors),
+    )
+
+
+METRICS: dict[str, Metric] = {
+    "psnr_y": _full_reference(psnr, Protocol.published, "dB"),
+    "ssim_y": _full_reference(ssim, Protocol.published, ""),
+    "psnr_rgb": _full_reference(psnr, Protocol.rgb, "dB"),
+    "ssim_rgb": _full_reference(ssim, Protocol.rgb, ""),
+    "psnr_y_aligned": Metric(
+        higher_is_better=True,
+        unit="dB",
+        needs=("sr", "hr"),
+        scenes=("natural", "infrared"),
+        protocol=_aligned_protocol,
+        measure=lambda scale, sr, hr: aligned_psnr(sr, hr, Protocol.published(scale), _search(scale)).psnr,
+    ),
+    "kernel_psnr": _of_kernel(kernels.kernel_psnr, "peak 1, all entries, neither shifted nor scaled"),
+    "kernel_psnr_aligned": _of_kernel(
+        kernels.aligned_kernel_psnr, "peak 1, all entries, sums scaled to 1, best shift in steps of 1/16 px"
+    ),
+    "kernel_psnr_zero": _of_kernel(
+        kernels.zero_kernel_floor, "kernel_psnr of an all-zero kernel: its floor", needs=("true_kernel",)
+    ),
+    "kernel_offset": _of_kernel(
+        lambda estimate, truth: kernels.centre_of_mass_offset(estimate, truth).norm(dim=1),
+        "distance between the centres of mass",
+        unit="px",
+        higher_is_better=False,
+    ),
+}

@@ -1,0 +1,201 @@
+"""Records to estimates: seeds are repetitions of one group, images are the sample that the interval is about."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import bootstrap
+
+from sr_lab.errors import UserError
+from sr_lab.tracking.record import Record, find_records
+
+CONFIDENCE = 0.95
+RESAMPLES = 9999
+
+Key = tuple[tuple[tuple[str, str | int], ...], str]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One record and where it lies; `name` is its folder below the root of the report."""
+
+    folder: Path
+    name: str
+    record: Record
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What lay below a folder: runs to count, repeats of a run that were left out, and what could not be read.
+
+    `superseded` holds (left out, counted instead); `unreadable` holds (file, reason).
+    """
+
+    runs: list[Run]
+    superseded: list[tuple[Run, Run]]
+    unreadable: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One metric of one group.
+
+    Args:
+        mean: over images, each first averaged over its seeds; of a metric without values per image, over seeds.
+        interval: 95 % for the mean over images; None below two images.
+        spread: standard deviation over seeds (n - 1) of a seed's mean over the images that all seeds have; None
+            below two seeds.
+        per_image: value of every image, averaged over seeds.
+        by_seed: value of every image, by seed: what a paired test needs.
+        protocols: all that were used; more than one is a fault of the data.
+    """
+
+    mean: float
+    interval: tuple[float, float] | None
+    spread: float | None
+    per_image: dict[str, float]
+    by_seed: dict[int, dict[str, float]]
+    unit: str
+    higher_is_better: bool
+    protocols: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Group:
+    """The runs of one configuration, one a seed, ordered by seed."""
+
+    labels: dict[str, str | int]
+    signature: str
+    runs: list[Run]
+
+    @cached_property
+    def estimates(self) -> dict[str, Estimate]:
+        """By metric, in the order of the records."""
+        names = dict.fromkeys(name for run in self.runs for name in run.record.metrics)
+        found = {name: _estimate(self.runs, name) for name in names}
+        return {name: estimate for name, estimate in found.items() if estimate}
+
+    @property
+    def image_ids(self) -> list[str]:
+        """Every image that a run of the group restored or measured."""
+        measured = (ids for run in self.runs for m in run.record.metrics.values() for ids in m.per_image)
+        return list(dict.fromkeys([*(ids for run in self.runs for ids in run.record.images), *measured]))
+
+    @property
+    def seconds_per_image(self) -> float | None:
+        """Mean over all images and seeds."""
+        seconds = [files.seconds for run in self.runs for files in run.record.images.values()]
+        return float(np.mean(seconds)) if seconds else None
+
+    @property
+    def peak_memory_mb(self) -> float:
+        """The greatest of all runs."""
+        return max(run.record.peak_memory_mb for run in self.runs)
+
+
+def collect(root: Path) -> Collection:
+    """Read every record below a folder.
+
+    Of two records with the same labels, signature and seed, which are the same run twice, the newer one counts.
+
+    Raises:
+        UserError: no folder, or no readable record in it.
+    """
+    if not root.is_dir():
+        raise UserError("no such folder", where=str(root), fix="Name a folder that holds runs")
+    newest: dict[tuple[Key, int], Run] = {}
+    repeats: list[Run] = []
+    unreadable: list[tuple[str, str]] = []
+    for path in find_records(root):
+        folder = path.parent
+        try:
+            run = Run(folder, folder.relative_to(root).as_posix(), Record.read(path))
+        except UserError as error:
+            unreadable.append((path.relative_to(root).as_posix(), error.what))
+            continue
+        key = (_key(run.record), run.record.seed)
+        older, newer = sorted((newest.get(key, run), run), key=lambda run: (run.record.created, run.name))
+        if key in newest:
+            repeats.append(older)
+        newest[key] = newer
+    if not newest:
+        reason = f"; the first of {len(unreadable)} unreadable ones: {unreadable[0][1]}" if unreadable else ""
+        fix = "Do a run first, or name a folder above the runs: it is searched to the bottom for result.json"
+        raise UserError(f"no record of a run below this folder{reason}", where=str(root), fix=fix)
+    superseded = [(run, newest[_key(run.record), run.record.seed]) for run in repeats]
+    return Collection(list(newest.values()), superseded, unreadable)
+
+
+def group_runs(runs: Iterable[Run]) -> list[Group]:
+    """Put runs together that differ in nothing but their seed; groups in the order of their first run."""
+    groups: dict[Key, list[Run]] = defaultdict(list)
+    for run in runs:
+        groups[_key(run.record)].append(run)
+    return [
+        Group(
+            dict(members[0].record.labels), signature, sorted(members, key=lambda run: run.record.seed)
+        )
+        for (_, signature), members in groups.items()
+    ]
+
+
+def bootstrap_interval(values: Sequence[float]) -> tuple[float, float] | None:
+    """95 % interval of the mean: BCa bootstrap (Efron 1987), always with the same resamples; None below two."""
+    if len(values) < 2:
+        return None
+    if np.ptp(values) == 0:
+        return values[0], values[0]
+    found = bootstrap(
+        (np.asarray(values),),
+        np.mean,
+        n_resamples=RESAMPLES,
+        confidence_level=CONFIDENCE,
+        method="BCa",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    return float(found.low), float(found.high)
+
+
+def finite(values: Mapping[str, float | None]) -> dict[str, float]:
+    """The values that are there."""
+    return {name: value for name, value in values.items() if value is not None and math.isfinite(value)}
+
+
+def _key(record: Record) -> Key:
+    return tuple(sorted(record.labels.items())), record.signature
+
+
+def _estimate(runs: Sequence[Run], name: str) -> Estimate | None:
+    measured = {run.record.seed: run.record.metrics[name] for run in runs if name in run.record.metrics}
+    first = next(iter(measured.values()))
+    by_seed = {seed: values for seed, m in measured.items() if (values := finite(m.per_image))}
+    shared = set.intersection(*map(set, by_seed.values())) if by_seed else set()
+    images = dict.fromkeys(image for values in by_seed.values() for image in values)
+    per_image = {
+        image: float(np.mean([values[image] for values in by_seed.values() if image in values]))
+        for image in images
+    }
+    if any(m.per_image for m in measured.values()):
+        means = [float(np.mean([values[i] for i in shared])) for values in by_seed.values()] if shared else []
+        mean = float(np.mean(list(per_image.values()))) if per_image else math.nan
+    else:
+        means = list(finite({str(seed): m.mean for seed, m in measured.items()}).values())
+        mean = float(np.mean(means)) if means else math.nan
+    if math.isnan(mean):
+        return None
+    return Estimate(
+        mean=mean,
+        interval=bootstrap_interval(list(per_image.values())),
+        spread=float(np.std(means, ddof=1)) if len(means) > 1 else None,
+        per_image=per_image,
+        by_seed=by_seed,
+        unit=first.unit,
+        higher_is_better=first.higher_is_better,
+        protocols=tuple(dict.fromkeys(m.protocol for m in measured.values())),
+    )

@@ -1,0 +1,253 @@
+"""What a row, a column and a bold number of the results table is; no markup."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from sr_lab.report.aggregate import RESAMPLES, Estimate, Group
+from sr_lab.report.variants import variant_columns
+from sr_lab.report.wording import (
+    count,
+    counts,
+    decimals_for,
+    label_value,
+    metric_title,
+    number,
+    significant,
+)
+
+# runs are compared where these agree; the order is that of the columns
+BLOCK = ("scene", "dataset", "degradation", "scale")
+_ORDER = (*BLOCK, "prior", "backbone", "method")
+_FLOOR = "_zero"
+_FEW_IMAGES = 10
+
+Labels = dict[str, str | int]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One metric: its spelling, digits, and every protocol with the rows that it holds for (empty: for all)."""
+
+    name: str
+    title: str
+    unit: str
+    higher_is_better: bool
+    decimals: int
+    protocols: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One estimate in words; `interval` is empty where there is none."""
+
+    mean: str
+    interval: str
+    remarks: list[str]
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """One group: what tells it apart (`labels`), its cells by column, its facts.
+
+    `setting` names its block, if there are several, and `title` the row within its block: for legends.
+    """
+
+    group: Group
+    setting: str
+    title: str
+    labels: list[str]
+    cells: list[Cell | None]
+    facts: list[str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows by block; what all rows share stands in `constants`, not in a column."""
+
+    label_titles: list[str]
+    columns: list[Column]
+    fact_titles: list[str]
+    blocks: list[list[Row]]
+    constants: dict[str, str]
+    scope: str
+    reading: list[str]
+    warnings: list[str]
+
+    @property
+    def rows(self) -> list[Row]:
+        """All rows, in order."""
+        return [row for block in self.blocks for row in block]
+
+
+def build_table(groups: Sequence[Group]) -> Table:
+    """Arrange groups: blocks of the same scene, dataset, degradation and scale, the best mean of each marked."""
+    groups = sorted(groups, key=lambda group: [_sortable(group.labels.get(key)) for key in _keys(groups)])
+    keys = _keys(groups)
+    differing = [key for key in keys if len({group.labels.get(key) for group in groups}) > 1]
+    variants = variant_columns(groups)
+    texts = [
+        {
+            **{key: label_value(key, group.labels[key]) if key in group.labels else "–" for key in differing},
+            **{title: values[index] for title, values in variants.items()},
+        }
+        for index, group in enumerate(groups)
+    ]
+    if not differing and not variants:
+        texts = [{"run": group.runs[0].record.name} for group in groups]
+    columns = _columns(groups, texts)
+    facts = _facts(groups)
+    warnings: list[str] = []
+    blocks: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+    for index, (group, text) in enumerate(zip(groups, texts, strict=True)):
+        block = tuple(str(group.labels.get(key, "")) for key in BLOCK)
+        row = Row(
+            group,
+            " · ".join(value for key, value in text.items() if key in BLOCK),
+            " · ".join(value for key, value in text.items() if key not in BLOCK) or group.runs[0].record.name,
+            list(text.values()),
+            [_cell(group, column) for column in columns],
+            [values[index] for values in facts.values()],
+        )
+        blocks[block].append(row)
+    return Table(
+        label_titles=list(texts[0]),
+        columns=columns,
+        fact_titles=list(facts),
+        blocks=[_mark_best(rows, columns, warnings) for rows in blocks.values()],
+        constants={key: label_value(key, groups[0].labels[key]) for key in keys if key not in differing},
+        scope=f"{_counts_of_images(groups)}, {_counts_of_seeds(groups)}",
+        reading=_reading(groups),
+        warnings=warnings,
+    )
+
+
+def floor_of(name: str, names: Iterable[str]) -> str | None:
+    """The metric that says what a trivial answer scores on metric `name`: an all-zero kernel on `kernel_psnr`."""
+    return name + _FLOOR if name + _FLOOR in set(names) else None
+
+
+def _keys(groups: Sequence[Group]) -> list[str]:
+    found = dict.fromkeys(key for group in groups for key in group.labels)
+    return [key for key in _ORDER if key in found] + [key for key in found if key not in _ORDER]
+
+
+def _sortable(value: str | int | None) -> tuple[bool, int, str]:
+    return (value is None, value if isinstance(value, int) else 0, str(value))
+
+
+def _columns(groups: Sequence[Group], texts: Sequence[dict[str, str]]) -> list[Column]:
+    names = dict.fromkeys(name for group in groups for name in group.estimates)
+    columns = []
+    for name in names:
+        if name.endswith(_FLOOR) and name.removesuffix(_FLOOR) in names:
+            continue
+        found = [(g.estimates[name], t) for g, t in zip(groups, texts, strict=True) if name in g.estimates]
+        first = found[0][0]
+        users: dict[str, list[str]] = defaultdict(list)
+        for estimate, text in found:
+            for protocol in estimate.protocols:
+                users[protocol].append(" · ".join(text.values()))
+        columns.append(
+            Column(
+                name,
+                metric_title(name),
+                first.unit,
+                first.higher_is_better,
+                decimals_for((estimate.mean for estimate, _ in found), first.unit),
+                [(protocol, "; ".join(who) if len(users) > 1 else "") for protocol, who in users.items()],
+            )
+        )
+    return columns
+
+
+def _cell(group: Group, column: Column) -> Cell | None:
+    estimate = group.estimates.get(column.name)
+    if estimate is None:
+        return None
+    remarks = []
+    floor = floor_of(column.name, group.estimates)
+    if floor:
+        remarks.append(f"zero kernel {number(group.estimates[floor].mean, column.decimals)}")
+    if estimate.spread is not None:
+        # the spread is small beside the value: one digit more tells it from zero
+        remarks.append(f"seed sd {number(estimate.spread, column.decimals + 1)}")
+    images, seeds = len(estimate.per_image), len(estimate.by_seed)
+    if 0 < images < len(group.image_ids):
+        remarks.append(f"{images} of {count(len(group.image_ids), 'image')}")
+    if 0 < seeds < len(group.runs):
+        remarks.append(f"{seeds} of {count(len(group.runs), 'seed')}")
+    return Cell(number(estimate.mean, column.decimals), _interval(estimate, column.decimals), remarks)
+
+
+def _interval(estimate: Estimate, decimals: int) -> str:
+    if estimate.interval is None:
+        return ""
+    low, high = (number(bound, decimals) for bound in estimate.interval)
+    return f"[{low}, {high}]"
+
+
+def _mark_best(rows: list[Row], columns: Sequence[Column], warnings: list[str]) -> list[Row]:
+    """Bold the best mean of a column, ties as printed included, if the rows measured the same thing."""
+    marked = [list(row.cells) for row in rows]
+    for place, column in enumerate(columns):
+        having = [i for i, row in enumerate(rows) if row.cells[place]]
+        estimates = [rows[i].group.estimates[column.name] for i in having]
+        if len(having) < 2:
+            continue
+        where = f" ({rows[0].setting})" if rows[0].setting else ""
+        if len({protocol for estimate in estimates for protocol in estimate.protocols}) > 1:
+            warnings.append(f"{column.title}{where}: rows follow different protocols; none is marked as best.")
+        elif len({frozenset(estimate.per_image) for estimate in estimates}) > 1:
+            warnings.append(f"{column.title}{where}: rows cover different images; none is marked as best.")
+        else:
+            pick = max if column.higher_is_better else min
+            best = number(pick(estimate.mean for estimate in estimates), column.decimals)
+            for i in having:
+                cell = marked[i][place]
+                if cell and cell.mean == best:
+                    marked[i][place] = replace(cell, best=True)
+    return [replace(row, cells=cells) for row, cells in zip(rows, marked, strict=True)]
+
+
+def _facts(groups: Sequence[Group]) -> dict[str, list[str]]:
+    images = [str(len(group.image_ids)) for group in groups]
+    seeds = [str(len(group.runs)) for group in groups]
+    return {
+        **({"images": images} if len(set(images)) > 1 else {}),
+        **({"seeds": seeds} if len(set(seeds)) > 1 else {}),
+        "s / image": [significant(group.seconds_per_image) for group in groups],
+        "peak MB": [number(group.peak_memory_mb, 0) for group in groups],
+    }
+
+
+def _counts_of_images(groups: Sequence[Group]) -> str:
+    return counts((len(group.image_ids) for group in groups), "image")
+
+
+def _counts_of_seeds(groups: Sequence[Group]) -> str:
+    return counts((len(group.runs) for group in groups), "seed")
+
+
+def _reading(groups: Sequence[Group]) -> list[str]:
+    """How the numbers are to be read; only what the table at hand shows."""
+    estimates = [estimate for group in groups for estimate in group.estimates.values()]
+    if not estimates:
+        return ["No metric was measured: the images have no ground truth."]
+    lines = ["Numbers are means over images, each image first averaged over its seeds."]
+    sizes = [len(estimate.per_image) for estimate in estimates if estimate.interval]
+    if sizes:
+        rough = "; over so few images it is rough" if min(sizes) < _FEW_IMAGES else ""
+        lines.append(
+            f"In brackets: 95 % interval of the mean over images (BCa bootstrap, {RESAMPLES} resamples){rough}."
+        )
+    if any(estimate.spread is not None for estimate in estimates):
+        lines.append("Seed sd: standard deviation, over seeds, of the mean of one seed.")
+    if any(floor_of(name, group.estimates) for group in groups for name in group.estimates):
+        lines.append("Zero kernel: what an all-zero kernel scores; kernel PSNR counts from there.")
+    if len(groups) > 1:
+        lines.append("Bold: best mean of its block; this is no test of significance.")
+    return lines

@@ -1,0 +1,53 @@
+"""Columns that tell rows apart whose labels do not: the settings of their configs that differ."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from sr_lab.report.aggregate import Group
+
+MAX_COLUMNS = 4
+# part of a config, and no part of what was computed
+_NOT_COMPARED = {"seed", "name", "paths", "tracking", "launcher", "hydra", "sweep"}
+
+
+def variant_columns(groups: Sequence[Group]) -> dict[str, list[str]]:
+    """Column titles and a value per group; empty if the labels alone tell the groups apart.
+
+    Settings where a few of them do, else names of runs, else the first digits of signatures.
+    """
+    twins: dict[tuple[object, ...], list[int]] = defaultdict(list)
+    for index, group in enumerate(groups):
+        twins[tuple(sorted(group.labels.items()))].append(index)
+    alike = [members for members in twins.values() if len(members) > 1]
+    if not alike:
+        return {}
+    settings = [dict(_flat(group.runs[0].record.config)) for group in groups]
+    keys = dict.fromkeys(
+        key
+        for members in alike
+        for member in members
+        for key in settings[member]
+        if len({settings[other].get(key) for other in members}) > 1
+    )
+    candidates = [
+        {key: [found.get(key, "–") for found in settings] for key in keys} if len(keys) <= MAX_COLUMNS else {},
+        {"run": [group.runs[0].record.name for group in groups]},
+    ]
+    for columns in candidates:
+        rows = list(zip(*columns.values(), strict=True)) if columns else [()] * len(groups)
+        if all(len({rows[member] for member in members}) == len(members) for members in alike):
+            return columns
+    return {"signature": [group.signature[:8] for group in groups]}
+
+
+def _flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in config.items():
+        if not prefix and key in _NOT_COMPARED:
+            continue
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", str(value)

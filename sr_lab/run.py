@@ -1,0 +1,164 @@
+"""One run: build -> fit if it must -> restore -> measure -> record."""
+
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from inspect import signature as parameters_of
+from pathlib import Path
+from typing import Any
+
+from sr_lab.config.build import build, locate
+from sr_lab.config.schema import Settings, validate
+from sr_lab.config.signature import signature
+from sr_lab.io.atomic import write_text
+from sr_lab.tracking.record import RESULT, Record
+
+
+def run_directory(config: Mapping[str, Any]) -> Path:
+    """`out/name/signature/seedK`: a run that is started again finds its own folder."""
+    return Path(config["out"]).expanduser() / config["name"] / signature(config) / f"seed{config['seed']}"
+
+
+def run(config: dict[str, Any], command: str = "") -> tuple[Record | None, Path]:
+    """Do one run, or take its record if it is whole already.
+
+    Args:
+        config: resolved plain config.
+        command: what the person typed, for the record.
+
+    Returns:
+        the record (None in processes other than the first of a distributed run) and the run directory.
+
+    Raises:
+        UserError: the config or the input is at fault.
+    """
+    settings = validate(config)
+    directory = run_directory(config)
+    if _first_process():
+        if (directory / RESULT).exists():
+            if not settings.force:
+                return Record.read(directory), directory
+            shutil.rmtree(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        _write_config(directory, config)
+    return _run(settings, config, directory, command), directory
+
+
+def _run(settings: Settings, config: dict[str, Any], directory: Path, command: str) -> Record | None:
+    import pytorch_lightning as pl
+    import torch
+
+    from sr_lab.tracking import facts
+    from sr_lab.tracking.wandb import mirror
+    from sr_lab.training import fit, trainer_for
+
+    if settings.trainer.threads:
+        torch.set_num_threads(settings.trainer.threads)
+    started, created = time.perf_counter(), datetime.now(UTC).isoformat(timespec="seconds")
+    pl.seed_everything(settings.seed, workers=True, verbose=False)
+    parts = _parts(settings)
+    method = _method(settings, parts)
+    data = _data(settings, parts, directory)
+    record = Record(
+        name=settings.name,
+        signature=signature(config),
+        seed=settings.seed,
+        status="complete",
+        labels=labels(settings),
+        command=command,
+        created=created,
+        config=config,
+        code=facts.code(),
+        versions=facts.versions(),
+        device="",
+        seconds=0.0,
+        peak_memory_mb=0.0,
+    )
+    first = True
+    if getattr(method, "fits", False):
+        trainer, record.fit = fit(settings, method, data, directory)
+        first, device = trainer.is_global_zero, trainer.strategy.root_device
+    if data is not None and hasattr(method, "restore"):
+        from sr_lab.tracking.recorder import Recorder
+
+        recorder = Recorder(directory, settings.metrics, parts["degradation"])
+        trainer = trainer_for(settings, directory, [recorder])
+        trainer.test(method, data, verbose=False)
+        trainer.strategy.barrier()
+        first, device = trainer.is_global_zero, trainer.strategy.root_device
+        if first:
+            record.metrics, record.images, record.notes = recorder.collect(data.test_set)
+    if not first:
+        return None
+    record.device = facts.device_name(str(device))
+    record.seconds = round(time.perf_counter() - started, 3)
+    record.peak_memory_mb = round(facts.peak_memory_mb(str(device)), 1)
+    mirror(record, directory, settings.tracking)
+    record.write(directory)
+    return record
+
+
+def labels(settings: Settings) -> dict[str, str | int]:
+    """The choices a table is made of."""
+    found: dict[str, str | int] = {"scene": settings.scene.name, "scale": settings.scale}
+    for part in ("dataset", "degradation", "prior", "backbone", "solver", "method"):
+        node = getattr(settings, part)
+        name = node.get("name") if isinstance(node, dict) else getattr(node, "name", None)
+        if name:
+            found[part] = name
+    return found
+
+
+def _parts(settings: Settings) -> dict[str, Any]:
+    """Everything a method may be given, built from its node."""
+    return {
+        part: build(node, part, settings.allowed)
+        for part in ("degradation", "prior", "backbone", "solver")
+        if (node := getattr(settings, part)) is not None
+    }
+
+
+def _method(settings: Settings, parts: dict[str, Any]) -> Any:
+    """The method, given the parts its constructor names."""
+    target = locate(settings.method["_target_"], "method", settings.allowed)
+    wanted = {name: part for name, part in parts.items() if name in parameters_of(target).parameters}
+    method = build(settings.method, "method", settings.allowed, **wanted)
+    if "degradation" in parts and hasattr(method, "bind"):
+        method.bind(parts["degradation"], settings.seed)
+    return method
+
+
+def _data(settings: Settings, parts: dict[str, Any], directory: Path) -> Any:
+    from sr_lab.data.module import SRData
+    from sr_lab.tracking.recorder import finished_images
+
+    dataset = settings.dataset
+    if dataset is None or "degradation" not in parts:
+        return None
+    validation = dataset.validation
+    return SRData(
+        build(dataset.images, "dataset.images", settings.allowed),
+        parts["degradation"],
+        seed=dataset.seed,
+        draws=dataset.draws,
+        batch_size=dataset.batch_size,
+        patch_size=dataset.patch_size,
+        patches_per_batch=dataset.patches_per_batch,
+        batches_per_epoch=settings.trainer.batches_per_epoch,
+        validation=None if validation is None else build(validation, "dataset.validation", settings.allowed),
+        done=finished_images(directory),
+        workers=settings.trainer.workers,
+    )
+
+
+def _write_config(directory: Path, config: dict[str, Any]) -> None:
+    from omegaconf import OmegaConf
+
+    write_text(directory / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(config)))
+
+
+def _first_process() -> bool:
+    """Lightning starts the other processes of a distributed run by repeating the command with LOCAL_RANK set."""
+    return os.environ.get("LOCAL_RANK", "0") == "0" and os.environ.get("NODE_RANK", "0") == "0"

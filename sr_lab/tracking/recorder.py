@@ -1,0 +1,196 @@
+"""Recorder: measures every restored image and writes what a person wants to see of it."""
+
+import csv
+import io
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+from torch import Tensor
+
+from sr_lab.data.degraded import DegradedImages
+from sr_lab.data.sample import Restored, Sample
+from sr_lab.degradation.chain import Degradation
+from sr_lab.degradation.resample import bicubic_upsample_aligned
+from sr_lab.io.atomic import atomic_write, write_json, write_text
+from sr_lab.io.images import write_image
+from sr_lab.metrics.table import evaluate
+from sr_lab.report.figure import side_by_side
+from sr_lab.tracking.record import ImageFiles, Measures
+
+MEASURES = "measures.json"
+PERFECT = 100.0  # dB written for a PSNR without error, since JSON has no infinity
+
+
+class Recorder(pl.Callback):
+    """Writes `images/<id>/` per image: pictures, kernels, figure, trace and, last, `measures.json`.
+
+    A folder with `measures.json` is whole, so an interrupted run leaves these images out when it goes on.
+
+    Args:
+        directory: of the run.
+        metrics: names; `name@stage` columns are added for the stages of a method and for aligned bicubic.
+        degradation: whose anchor aligns bicubic.
+    """
+
+    def __init__(self, directory: Path, metrics: list[str], degradation: Degradation) -> None:
+        self.directory, self.metrics, self.degradation = directory, metrics, degradation
+
+    def on_test_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Sample,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Measure and write each image of a batch."""
+        restored: Restored = outputs["restored"]
+        batch = batch.to("cpu")
+        for index in range(len(batch)):
+            self._write(_one(batch, index), _one_restored(restored, index, len(batch)))
+
+    def collect(self, samples: DegradedImages) -> tuple[dict[str, Measures], dict[str, ImageFiles], list[str]]:
+        """Gather the images of a run, whichever process or attempt restored them."""
+        metrics: dict[str, Measures] = {}
+        images: dict[str, ImageFiles] = {}
+        notes: list[str] = []
+        for index in range(len(samples)):
+            image_id = samples.image_id(index)
+            found = json.loads((image_folder(self.directory, image_id) / MEASURES).read_text(encoding="utf-8"))
+            images[image_id] = ImageFiles(**found["files"])
+            notes += [note for note in found["notes"] if note not in notes]
+            for name, item in found["metrics"].items():
+                facts = {key: item[key] for key in ("protocol", "higher_is_better", "unit")}
+                metrics.setdefault(name, Measures(mean=0.0, per_image={}, **facts)).per_image[image_id] = item["value"]
+        for measures in metrics.values():
+            measures.mean = float(np.mean(list(measures.per_image.values())))
+        return metrics, images, notes
+
+    def _write(self, sample: Sample, restored: Restored) -> None:
+        image_id = sample.image_ids[0]
+        folder = image_folder(self.directory, image_id)
+        folder.mkdir(parents=True, exist_ok=True)
+        bicubic = bicubic_upsample_aligned(sample.lr, sample.scale, self.degradation.anchor)
+        values, notes = self._measure(sample, restored, bicubic)
+        files = ImageFiles(seconds=round(restored.seconds, 4))
+        pictures = {"lr": sample.lr, "bicubic": bicubic, "sr": restored.sr, "hr": sample.hr, **restored.stages}
+        for name, picture in pictures.items():
+            if picture is not None:
+                write_image(folder / f"{name}.png", _array(picture))
+                if hasattr(files, name):
+                    setattr(files, name, self._relative(folder / f"{name}.png"))
+        for name, kernel in (("kernel", restored.kernel), ("true_kernel", sample.kernel)):
+            if kernel is not None:
+                with atomic_write(folder / f"{name}.npy") as file:
+                    np.save(file, kernel[0, 0].detach().cpu().numpy())
+                setattr(files, name, self._relative(folder / f"{name}.npy"))
+        if restored.trace:
+            write_text(folder / "trace.csv", _table(restored.trace))
+            files.trace = self._relative(folder / "trace.csv")
+        side_by_side(
+            folder / "figure.png",
+            lr=_array(sample.lr),
+            bicubic=_array(bicubic),
+            sr=_array(restored.sr),
+            hr=None if sample.hr is None else _array(sample.hr),
+            kernel=None if restored.kernel is None else restored.kernel[0, 0].detach().cpu().numpy(),
+            true_kernel=None if sample.kernel is None else sample.kernel[0, 0].numpy(),
+            captions=_captions(values),
+        )
+        files.figure = self._relative(folder / "figure.png")
+        write_json(folder / MEASURES, {"metrics": values, "files": vars(files), "notes": notes})
+
+    def _measure(self, sample: Sample, restored: Restored, bicubic: Tensor) -> tuple[dict[str, Any], list[str]]:
+        evaluation = evaluate(
+            self.metrics,
+            sr=restored.sr,
+            scale=sample.scale,
+            hr=sample.hr,
+            kernel=restored.kernel,
+            true_kernel=sample.kernel,
+        )
+        measured = dict(evaluation.measured)
+        for stage, image in {**restored.stages, "bicubic": bicubic}.items():
+            staged = evaluate(self.metrics, sr=image, scale=sample.scale, hr=sample.hr)
+            measured |= {f"{name}@{stage}": value for name, value in staged.measured.items()}
+        values: dict[str, Any] = {}
+        notes = list(evaluation.notes)
+        for name, item in measured.items():
+            value = item.values[0]
+            if math.isinf(value):
+                value = math.copysign(PERFECT, value)
+                notes.append(f"{name}: no error at all in some image, written as {PERFECT:g} {item.unit}")
+            values[name] = {
+                "value": value,
+                "protocol": item.protocol,
+                "higher_is_better": item.higher_is_better,
+                "unit": item.unit,
+            }
+        return values, notes
+
+    def _relative(self, path: Path) -> str:
+        return path.relative_to(self.directory).as_posix()
+
+
+def image_folder(directory: Path, image_id: str) -> Path:
+    """Where an image's files lie."""
+    return directory / "images" / image_id
+
+
+def finished_images(directory: Path) -> list[str]:
+    """Ids of the images that an interrupted run restored already."""
+    root = directory / "images"
+    return [path.parent.relative_to(root).as_posix() for path in sorted(root.rglob(MEASURES))]
+
+
+def _one(sample: Sample, index: int) -> Sample:
+    def take(value: Tensor | None) -> Tensor | None:
+        return None if value is None else value[index : index + 1]
+
+    return Sample(
+        lr=sample.lr[index : index + 1],
+        scale=sample.scale,
+        image_ids=[sample.image_ids[index]],
+        hr=take(sample.hr),
+        kernel=take(sample.kernel),
+        noise_level=take(sample.noise_level),
+    )
+
+
+def _one_restored(restored: Restored, index: int, count: int) -> Restored:
+    def take(value: Tensor) -> Tensor:
+        return value[index : index + 1].detach().float().cpu()
+
+    return Restored(
+        sr=take(restored.sr),
+        kernel=None if restored.kernel is None else take(restored.kernel),
+        trace=[{k: v[index] if isinstance(v, list) else v for k, v in row.items()} for row in restored.trace],
+        seconds=restored.seconds / count,
+        stages={name: take(image) for name, image in restored.stages.items()},
+    )
+
+
+def _array(image: Tensor) -> np.ndarray:
+    return np.ascontiguousarray(image[0].detach().cpu().clamp(0, 1).permute(1, 2, 0).numpy())
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _captions(values: dict[str, Any]) -> dict[str, str]:
+    """What stands under the panels of the figure."""
+
+    def line(*names: str) -> str:
+        return ", ".join(f"{values[n]['value']:.2f} {values[n]['unit']}".strip() for n in names if n in values)
+
+    return {"bicubic": line("psnr_y@bicubic"), "sr": line("psnr_y"), "kernel": line("kernel_psnr")}
