@@ -1,5 +1,6 @@
 """The Lightning trainer of a run, and fitting that resumes where it stopped."""
 
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from pytorch_lightning.loggers import CSVLogger
 
 from sr_lab.config.schema import Settings
 from sr_lab.methods.ema import EMA
-from sr_lab.tracking.progress import progress_bar
+from sr_lab.tracking.progress import progress, quiet
 from sr_lab.weights.store import save_checkpoint
 
 WEIGHTS = "weights.pt"
@@ -19,6 +20,7 @@ WEIGHTS = "weights.pt"
 def trainer_for(settings: Settings, directory: Path, callbacks: list[Callback], **extra: Any) -> pl.Trainer:
     """A trainer that computes on what the config says and logs into the run directory only."""
     trainer = settings.trainer
+    quiet()
     return pl.Trainer(
         accelerator=trainer.accelerator,
         devices=trainer.devices,
@@ -26,7 +28,8 @@ def trainer_for(settings: Settings, directory: Path, callbacks: list[Callback], 
         strategy=trainer.strategy,
         precision=trainer.precision,  # pyright: ignore[reportArgumentType]
         deterministic=trainer.deterministic,
-        callbacks=[*callbacks, progress_bar()],
+        callbacks=[*callbacks, progress()],
+        enable_progress_bar=sys.stderr.isatty(),
         default_root_dir=directory,
         inference_mode=False,  # zero-shot methods optimise inside the test step
         use_distributed_sampler=False,  # the data module deals batches out

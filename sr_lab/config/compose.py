@@ -78,7 +78,8 @@ def _worded(error: Exception, overrides: Sequence[str]) -> UserError:
     if unknown:
         key = unknown[1]
         keys = _keys(overrides)
-        siblings = [k for k in keys if k.rpartition(".")[0] == key.rpartition(".")[0]] or keys
+        parent = key.rpartition(".")[0]
+        siblings = [k for k in keys if k.rpartition(".")[0] == parent] or [k for k in keys if "." not in k]
         return UserError(f"no such key '{key}'" + nearest(key, keys), where=key, fix=listing(siblings))
     return UserError(text.splitlines()[0], where="command line", fix="see `sr-lab run --help`; overrides are key=value")
 

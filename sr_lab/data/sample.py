@@ -1,7 +1,7 @@
 """Sample: a batch of same-size images on its way through a method."""
 
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Self
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -33,7 +33,7 @@ class Sample:
     def __len__(self) -> int:
         return len(self.lr)
 
-    def to(self, device: torch.device | str, non_blocking: bool = False) -> Self:
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> "Sample":
         """The same sample with its tensors on a device."""
         moved = {
             f.name: value.to(device, non_blocking=non_blocking)

@@ -18,8 +18,6 @@ class Method(pl.LightningModule):
     """
 
     fits: ClassVar[bool] = False
-    needs_prior: ClassVar[bool] = False
-    needs_solver: ClassVar[bool] = False
 
     degradation: Degradation
     seed: int = 0
@@ -40,7 +38,3 @@ class Method(pl.LightningModule):
         """Restore one batch; zero-shot methods need gradients here."""
         with torch.enable_grad():
             return {"restored": self.restore(batch)}
-
-    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """Samples know how to move themselves."""
-        return batch.to(device)

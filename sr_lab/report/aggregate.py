@@ -1,4 +1,4 @@
-"""Records to estimates: seeds are repetitions of one group, images are the sample that the interval is about."""
+"""Records to estimates: seeds are repetitions of one group, images are the sample of the interval."""
 
 from __future__ import annotations
 
@@ -7,39 +7,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 from scipy.stats import bootstrap
 
-from sr_lab.errors import UserError
-from sr_lab.tracking.record import Record, find_records
+from sr_lab.report.collection import Key, Run, configuration
 
 CONFIDENCE = 0.95
 RESAMPLES = 9999
-
-Key = tuple[tuple[tuple[str, str | int], ...], str]
-
-
-@dataclass(frozen=True)
-class Run:
-    """One record and where it lies; `name` is its folder below the root of the report."""
-
-    folder: Path
-    name: str
-    record: Record
-
-
-@dataclass(frozen=True)
-class Collection:
-    """What lay below a folder: runs to count, repeats of a run that were left out, and what could not be read.
-
-    `superseded` holds (left out, counted instead); `unreadable` holds (file, reason).
-    """
-
-    runs: list[Run]
-    superseded: list[tuple[Run, Run]]
-    unreadable: list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -47,10 +22,10 @@ class Estimate:
     """One metric of one group.
 
     Args:
-        mean: over images, each first averaged over its seeds; of a metric without values per image, over seeds.
+        mean: over images, each first averaged over its seeds; over seeds, if there are no values per image.
         interval: 95 % for the mean over images; None below two images.
-        spread: standard deviation over seeds (n - 1) of a seed's mean over the images that all seeds have; None
-            below two seeds.
+        spread: standard deviation (n - 1) over seeds of a seed's mean over the images that all seeds have;
+            None below two seeds.
         per_image: value of every image, averaged over seeds.
         by_seed: value of every image, by seed: what a paired test needs.
         protocols: all that were used; more than one is a fault of the data.
@@ -99,54 +74,19 @@ class Group:
         return max(run.record.peak_memory_mb for run in self.runs)
 
 
-def collect(root: Path) -> Collection:
-    """Read every record below a folder.
-
-    Of two records with the same labels, signature and seed, which are the same run twice, the newer one counts.
-
-    Raises:
-        UserError: no folder, or no readable record in it.
-    """
-    if not root.is_dir():
-        raise UserError("no such folder", where=str(root), fix="Name a folder that holds runs")
-    newest: dict[tuple[Key, int], Run] = {}
-    repeats: list[Run] = []
-    unreadable: list[tuple[str, str]] = []
-    for path in find_records(root):
-        folder = path.parent
-        try:
-            run = Run(folder, folder.relative_to(root).as_posix(), Record.read(path))
-        except UserError as error:
-            unreadable.append((path.relative_to(root).as_posix(), error.what))
-            continue
-        key = (_key(run.record), run.record.seed)
-        older, newer = sorted((newest.get(key, run), run), key=lambda run: (run.record.created, run.name))
-        if key in newest:
-            repeats.append(older)
-        newest[key] = newer
-    if not newest:
-        reason = f"; the first of {len(unreadable)} unreadable ones: {unreadable[0][1]}" if unreadable else ""
-        fix = "Do a run first, or name a folder above the runs: it is searched to the bottom for result.json"
-        raise UserError(f"no record of a run below this folder{reason}", where=str(root), fix=fix)
-    superseded = [(run, newest[_key(run.record), run.record.seed]) for run in repeats]
-    return Collection(list(newest.values()), superseded, unreadable)
-
-
 def group_runs(runs: Iterable[Run]) -> list[Group]:
     """Put runs together that differ in nothing but their seed; groups in the order of their first run."""
     groups: dict[Key, list[Run]] = defaultdict(list)
     for run in runs:
-        groups[_key(run.record)].append(run)
+        groups[configuration(run.record)].append(run)
     return [
-        Group(
-            dict(members[0].record.labels), signature, sorted(members, key=lambda run: run.record.seed)
-        )
+        Group(dict(members[0].record.labels), signature, sorted(members, key=lambda run: run.record.seed))
         for (_, signature), members in groups.items()
     ]
 
 
 def bootstrap_interval(values: Sequence[float]) -> tuple[float, float] | None:
-    """95 % interval of the mean: BCa bootstrap (Efron 1987), always with the same resamples; None below two."""
+    """95 % interval of the mean: BCa bootstrap (Efron 1987), with fixed resamples; None below two."""
     if len(values) < 2:
         return None
     if np.ptp(values) == 0:
@@ -165,10 +105,6 @@ def bootstrap_interval(values: Sequence[float]) -> tuple[float, float] | None:
 def finite(values: Mapping[str, float | None]) -> dict[str, float]:
     """The values that are there."""
     return {name: value for name, value in values.items() if value is not None and math.isfinite(value)}
-
-
-def _key(record: Record) -> Key:
-    return tuple(sorted(record.labels.items())), record.signature
 
 
 def _estimate(runs: Sequence[Run], name: str) -> Estimate | None:

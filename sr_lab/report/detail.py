@@ -37,7 +37,9 @@ def detailed_region(pixels: Float[np.ndarray, "h w c"], side: int, multiple: int
     rows, columns = pixels.shape[:2]
     height, width = (max(min(side, size) // multiple * multiple, 1) for size in (rows, columns))
     grey = pixels @ np.full(pixels.shape[2], 1 / pixels.shape[2], pixels.dtype)
-    change = np.abs(np.diff(grey, axis=0, append=grey[-1:])) + np.abs(np.diff(grey, axis=1, append=grey[:, -1:]))
+    change = np.abs(np.diff(grey, axis=0, append=grey[-1:])) + np.abs(
+        np.diff(grey, axis=1, append=grey[:, -1:])
+    )
     total = np.pad(change.cumsum(axis=0, dtype=np.float64).cumsum(axis=1), ((1, 0), (1, 0)))
     tops = np.arange(0, rows - height + 1, multiple)
     lefts = np.arange(0, columns - width + 1, multiple)

@@ -11,6 +11,7 @@ from jaxtyping import Float, UInt8
 from sr_lab.io.atomic import atomic_write
 from sr_lab.report.detail import detailed_region
 from sr_lab.report.pixels import centre_of_mass, enlarge, kernel_picture, levels, shrink, with_frame
+from sr_lab.report.wording import TIMES, size
 
 # in pixels of the figure
 _PANEL = 360
@@ -36,8 +37,9 @@ def side_by_side(
 ) -> None:
     """Write one PNG with LR, bicubic, SR and HR, a detail of each, and the kernels; whole or not at all.
 
-    The detail is the most varied region of HR, or of `bicubic` if there is none; a frame in the first panel shows
-    where it is. Kernels share one colour scale from 0 to the greatest weight; a cross marks the centre of mass.
+    The detail is the most varied region of HR, or of `bicubic` if there is none; a frame in the first panel
+    shows where it is. Kernels share one colour scale from 0 to the greatest weight; a cross marks the centre
+    of mass.
 
     Args:
         path: file to write.
@@ -55,7 +57,7 @@ def side_by_side(
     """
     height, width = sr.shape[:2]
     scale = -(-height // lr.shape[0])
-    texts = {"lr": f"{lr.shape[1]} × {lr.shape[0]}, shown ×{scale}"} | dict(captions or {})
+    texts = {"lr": f"{size(lr)}, shown {TIMES}{scale}"} | dict(captions or {})
     images = {"bicubic": bicubic, "sr": sr} | ({} if hr is None else {"hr": hr})
     images = {"lr": enlarge(levels(lr), scale)[:height, :width]} | {n: levels(p) for n, p in images.items()}
     fit = _PANEL / max(height, width)

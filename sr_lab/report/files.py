@@ -1,4 +1,4 @@
-"""What runs left on disk, read for showing: a missing or damaged file is a remark in the report, not its end."""
+"""What runs left on disk, read for showing: a missing or damaged file is a remark, not the end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from sr_lab.errors import UserError
 from sr_lab.io.images import read_image
-from sr_lab.report.aggregate import Run
+from sr_lab.report.collection import Run
 from sr_lab.report.traces import Trace, read_trace
 
 T = TypeVar("T")

@@ -8,13 +8,13 @@ from itertools import zip_longest
 
 import numpy as np
 
-from sr_lab.report.aggregate import Run
+from sr_lab.report.collection import Run
 from sr_lab.report.detail import Region, detailed_region
 from sr_lab.report.files import Files
 from sr_lab.report.pixels import centre_of_mass, data_address, kernel_picture, levels, shrink, with_frame
-from sr_lab.report.table import Column, Row, Table, floor_of
+from sr_lab.report.table import BASELINE, Column, Row, Table, floor_of, stages_of
 from sr_lab.report.traces import Chart, Trace, draw_charts, line_class
-from sr_lab.report.wording import number
+from sr_lab.report.wording import TIMES, number, size
 
 MAX_IMAGES = 50
 MAX_CHARACTERS = 11_000_000  # of pictures in the page: a mail still takes it
@@ -23,6 +23,7 @@ _MANY = 150
 _OVERVIEW = 256
 _KERNEL = 168
 _LINES = 2  # metrics under one picture
+_NARROW = 160  # CSS pixels that a caption needs
 
 
 @dataclass(frozen=True)
@@ -75,13 +76,15 @@ class _Shown:
     def seed(self) -> list[str]:
         return [f"seed {self.run.record.seed}"] if len(self.row.group.runs) > 1 else []
 
-    def scores(self, image: str, columns: Sequence[Column], *, of_kernel: bool) -> list[str]:
-        """The image's values of the first few metrics, of the picture or of the kernel."""
+    def scores(self, image: str, columns: Sequence[Column], of: str) -> list[str]:
+        """The image's values of the first few metrics of `sr`, `kernel` or `bicubic`."""
         metrics = self.run.record.metrics
         lines = []
         for column in columns:
-            value = metrics[column.name].per_image.get(image) if column.name in metrics else None
-            if value is None or column.name.startswith("kernel") is not of_kernel:
+            is_kernel = column.name.startswith("kernel")
+            name = stages_of(column.name, metrics).get(of) if of == BASELINE else column.name
+            value = metrics[name].per_image.get(image) if name in metrics else None
+            if value is None or is_kernel is not (of == "kernel"):
                 continue
             line = f"{column.title} {number(value, column.decimals)} {column.unit}".strip()
             floor = floor_of(column.name, metrics)
@@ -92,15 +95,15 @@ class _Shown:
 
 
 def build_gallery(table: Table) -> Gallery:
-    """Cut the pictures of as many images as one file can carry, taking turns between the blocks of the table."""
-    queues = [[(place, image) for image in _images(block)] for place, block in enumerate(table.blocks)]
+    """Cut the pictures of as many images as one file can carry, taking turns between blocks of the table."""
+    queues = [[(place, image) for image in _images(block.rows)] for place, block in enumerate(table.blocks)]
     turns = [entry for turn in zip_longest(*queues) for entry in turn if entry]
-    tiles = sum(len(table.blocks[place]) + 3 for place, _ in turns[:MAX_IMAGES])
+    tiles = sum(len(table.blocks[place].rows) + 3 for place, _ in turns[:MAX_IMAGES])
     side = _SIDES[tiles > _MANY]
     exhibits: dict[tuple[int, str], Exhibit] = {}
     spent = 0
     for place, image in turns[:MAX_IMAGES]:
-        exhibit = _exhibit(image, table.blocks[place], table.columns, side)
+        exhibit = _exhibit(image, table.blocks[place].rows, table.columns, side)
         spent += exhibit.characters
         if exhibits and spent > MAX_CHARACTERS:
             break
@@ -114,7 +117,10 @@ def _images(block: Sequence[Row]) -> list[str]:
     left = (run.record.images.items() for row in block for run in row.group.runs)
     return list(
         dict.fromkeys(
-            image for items in left for image, files in items if files.sr or files.lr or files.kernel or files.trace
+            image
+            for items in left
+            for image, files in items
+            if files.sr or files.lr or files.kernel or files.trace
         )
     )
 
@@ -124,7 +130,9 @@ def _exhibit(image: str, block: Sequence[Row], columns: Sequence[Column], side: 
     shown = list(_representatives(image, block))
     tiles = _tiles(image, shown, columns, side, files)
     kernels = _kernels(image, shown, columns, files)
-    found = [(one, trace) for one in shown if (trace := files.trace(one.run, one.run.record.images[image].trace))]
+    found = [
+        (one, trace) for one in shown if (trace := files.trace(one.run, one.run.record.images[image].trace))
+    ]
     traces: list[tuple[str, int, Trace]] = [(one.row.title, one.style, trace) for one, trace in found]
     legend = [(name, line_class(style)) for name, style, _ in traces] if len(traces) > 1 else []
     return Exhibit(image, block[0].setting, tiles, kernels, draw_charts(traces), legend, files.faults)
@@ -143,9 +151,16 @@ def _tiles(
 ) -> list[Tile]:
     """The whole image with a frame, then what is in the frame: LR, bicubic, the answer of every run, HR."""
     named = [(one.run, one.run.record.images[image]) for one in shown]
-    lr, bicubic, hr = (
+    inputs = [(run, p) for run, of in named if (p := files.picture(run, of.lr)) is not None]
+    lr = inputs[0][1] if inputs else None
+    files.faults += [
+        f"{run.name} restored another LR image than {inputs[0][0].name}: do not compare them"
+        for run, other in inputs[1:]
+        if not np.array_equal(other, inputs[0][1])
+    ]
+    bicubic, hr = (
         next((p for run, of in named if (p := files.picture(run, getattr(of, kind))) is not None), None)
-        for kind in ("lr", "bicubic", "hr")
+        for kind in ("bicubic", "hr")
     )
     answers = [files.picture(run, of.sr) for run, of in named]
     whole = next((p for p in (hr, bicubic, *answers) if p is not None), None)
@@ -155,29 +170,30 @@ def _tiles(
         return []
     scale = max(round(whole.shape[0] / lr.shape[0]), 1) if lr is not None else 1
     region = detailed_region(whole, side, scale)
-    pictures: list[tuple[str, np.ndarray | None, Region, list[str]]] = [
-        ("LR", lr, region.divided(scale), [f"{lr.shape[1]} × {lr.shape[0]}, ×{scale}"] if lr is not None else []),
-        ("bicubic", bicubic, region, []),
-        *(
-            (one.row.title, answer, region, one.scores(image, columns, of_kernel=False) + one.seed)
-            for one, answer in zip(shown, answers, strict=True)
-        ),
-        ("HR", hr, region, []),
-    ]
+    zoom = max(2, -(-_NARROW // region.width))
     tiles = [_overview(image, whole, region)]
-    for title, pixels, where, lines in pictures:
-        cut = None if pixels is None else where.cut(pixels)
-        if cut is not None and cut.size:
-            tiles.append(Tile(title, data_address(levels(cut)), f"{title}, detail of {image}", 2 * region.width, lines))
+
+    def add(title: str, pixels: np.ndarray | None, lines: list[str], where: Region = region) -> None:
+        if pixels is None:
+            return
+        cut = levels(where.cut(pixels))
+        if cut.size:
+            alt = f"{title}, detail of {image}"
+            tiles.append(Tile(title, data_address(cut), alt, zoom * region.width, lines))
+
+    add("LR", lr, [f"{size(lr)}, {TIMES}{scale}"] if lr is not None else [], region.divided(scale))
+    add(BASELINE, bicubic, shown[0].scores(image, columns, BASELINE))
+    for one, answer in zip(shown, answers, strict=True):
+        add(one.row.title, answer, one.scores(image, columns, "sr") + one.seed)
+    add("HR", hr, [])
     return tiles
 
 
 def _overview(image: str, whole: np.ndarray, region: Region) -> Tile:
     small = shrink(levels(whole), _OVERVIEW)
     framed = with_frame(small, region, small.shape[0] / whole.shape[0])
-    size = f"{whole.shape[1]} × {whole.shape[0]}"
     alt = f"{image}, with a frame around the detail shown"
-    return Tile("whole image", data_address(framed, "JPEG"), alt, small.shape[1], [size])
+    return Tile("whole image", data_address(framed, "JPEG"), alt, max(small.shape[1], _NARROW), [size(whole)])
 
 
 def _kernels(image: str, shown: Sequence[_Shown], columns: Sequence[Column], files: Files) -> list[Tile]:
@@ -185,7 +201,11 @@ def _kernels(image: str, shown: Sequence[_Shown], columns: Sequence[Column], fil
     named = [(one, one.run.record.images[image]) for one in shown]
     true = next((k for one, of in named if (k := files.kernel(one.run, of.true_kernel)) is not None), None)
     found = [("true kernel", true, [])] + [
-        (one.row.title, files.kernel(one.run, of.kernel), one.scores(image, columns, of_kernel=True) + one.seed)
+        (
+            one.row.title,
+            files.kernel(one.run, of.kernel),
+            one.scores(image, columns, "kernel") + one.seed,
+        )
         for one, of in named
     ]
     kernels = [(title, kernel, lines) for title, kernel, lines in found if kernel is not None]
@@ -194,7 +214,7 @@ def _kernels(image: str, shown: Sequence[_Shown], columns: Sequence[Column], fil
     for title, kernel, lines in kernels:
         picture = kernel_picture(kernel, greatest, _KERNEL)
         centre = centre_of_mass(kernel)
-        facts = [f"{kernel.shape[0]} × {kernel.shape[0]}, up to {float(kernel.max()):.3g}"]
+        facts = [f"{size(kernel)}, max {float(kernel.max()):.3g}"]
         facts += [f"centre {centre[0]:.2f}, {centre[1]:.2f}"] if centre else []
         alt = f"{title} of {image}" if title == "true kernel" else f"kernel estimated by {title} for {image}"
         tiles.append(Tile(title, data_address(picture), alt, picture.shape[1], lines + facts))

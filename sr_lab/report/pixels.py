@@ -65,7 +65,7 @@ def kernel_picture(kernel: Float[np.ndarray, "k k"], top: float, size: int) -> U
 
 
 def with_frame(pixels: UInt8[np.ndarray, "h w 3"], region: Region, zoom: float) -> UInt8[np.ndarray, "h w 3"]:
-    """The picture with a rectangle drawn around a region, given in pixels of a picture `zoom` times smaller."""
+    """The picture with a rectangle drawn around a region, in pixels of a picture `zoom` times smaller."""
     image = Image.fromarray(np.ascontiguousarray(pixels))
     top, left, height, width = (round(value * zoom) for value in region)
     draw = ImageDraw.Draw(image)

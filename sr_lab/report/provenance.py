@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sr_lab.report.aggregate import Collection, Run
+from sr_lab.report.collection import Collection, Run
 from sr_lab.report.table import Row, Table
 from sr_lab.report.wording import count, significant
 
@@ -17,19 +17,13 @@ class RunFacts:
 
     title: str
     name: str
-    seed: int
-    created: str
-    seconds: str
-    peak_memory_mb: str
-    device: str
-    code: str
-    status: str
     command: str
+    facts: list[str]
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """Facts of all runs; `versions` and `notes` hold (what, which runs), the latter empty where it is all of them."""
+    """Facts of all runs; `versions` and `notes` hold (what, which runs), empty where it is all of them."""
 
     runs: list[RunFacts]
     versions: list[tuple[str, str]]
@@ -43,9 +37,14 @@ def trace_back(table: Table, collection: Collection) -> Provenance:
     return Provenance(
         runs=[_facts(row, run) for row, run in members],
         versions=_by_users(
-            (run, f"{name} {version}") for _, run in members for name, version in run.record.versions.items()
+            (
+                (run, f"{name} {version}")
+                for _, run in members
+                for name, version in run.record.versions.items()
+            ),
+            len(members),
         ),
-        notes=_by_users((run, note) for _, run in members for note in run.record.notes),
+        notes=_by_users(((run, note) for _, run in members for note in run.record.notes), len(members)),
         warnings=[*table.warnings, *_warnings([run for _, run in members], collection)],
     )
 
@@ -58,27 +57,25 @@ def code_state(run: Run) -> str:
 
 def _facts(row: Row, run: Run) -> RunFacts:
     record = run.record
-    return RunFacts(
-        title=" · ".join(part for part in (row.setting, row.title) if part),
-        name=run.name,
-        seed=record.seed,
-        created=record.created,
-        seconds=significant(record.seconds),
-        peak_memory_mb=significant(record.peak_memory_mb),
-        device=record.device,
-        code=code_state(run),
-        status=record.status,
-        command=record.command,
-    )
+    facts = [
+        f"seed {record.seed}",
+        *([record.status] if record.status != "complete" else []),
+        f"{significant(record.seconds)} s",
+        f"{significant(record.peak_memory_mb)} MB",
+        record.device,
+        f"code {code_state(run)}",
+        record.created,
+        *(f"{name} {value:.6g}" for name, value in record.fit.items()),
+    ]
+    title = " · ".join(part for part in (row.setting, row.title) if part)
+    return RunFacts(title, run.name, record.command, facts)
 
 
-def _by_users(stated: Iterable[tuple[Run, str]]) -> list[tuple[str, str]]:
+def _by_users(stated: Iterable[tuple[Run, str]], total: int) -> list[tuple[str, str]]:
     users: dict[str, dict[str, None]] = defaultdict(dict)
-    runs: dict[str, None] = {}
     for run, statement in stated:
         users[statement][run.name] = None
-        runs[run.name] = None
-    return [(text, "" if len(who) == len(runs) else ", ".join(who)) for text, who in users.items()]
+    return [(text, "" if len(who) == total else ", ".join(who)) for text, who in users.items()]
 
 
 def _warnings(runs: Sequence[Run], collection: Collection) -> list[str]:
@@ -88,7 +85,9 @@ def _warnings(runs: Sequence[Run], collection: Collection) -> list[str]:
     ]
     dirty = [run.name for run in runs if run.record.code.get("dirty")]
     if dirty:
-        lines.append(f"{count(len(dirty), 'run')} of {len(runs)} used code that was not committed: {_some(dirty)}.")
+        lines.append(
+            f"{count(len(dirty), 'run')} of {len(runs)} used code that was not committed: {_some(dirty)}."
+        )
     commits = {str(run.record.code.get("commit")) for run in runs}
     if len(commits) > 1:
         lines.append(f"The runs come from {len(commits)} commits of the code.")

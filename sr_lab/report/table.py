@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from sr_lab.report.aggregate import RESAMPLES, Estimate, Group
 from sr_lab.report.variants import variant_columns
 from sr_lab.report.wording import (
+    ABSENT,
     count,
     counts,
     decimals_for,
@@ -20,8 +21,10 @@ from sr_lab.report.wording import (
 
 # runs are compared where these agree; the order is that of the columns
 BLOCK = ("scene", "dataset", "degradation", "scale")
-_ORDER = (*BLOCK, "prior", "backbone", "method")
+_ORDER = (*BLOCK, "prior", "backbone", "solver", "method")
 _FLOOR = "_zero"
+_STAGE = "@"
+BASELINE = "bicubic"
 _FEW_IMAGES = 10
 
 Labels = dict[str, str | int]
@@ -29,7 +32,7 @@ Labels = dict[str, str | int]
 
 @dataclass(frozen=True)
 class Column:
-    """One metric: its spelling, digits, and every protocol with the rows that it holds for (empty: for all)."""
+    """One metric: its spelling, digits, and every protocol with its rows (empty: all)."""
 
     name: str
     title: str
@@ -38,13 +41,26 @@ class Column:
     decimals: int
     protocols: list[tuple[str, str]]
 
+    @property
+    def heading(self) -> str:
+        """Title, unit, and an arrow in the direction of better."""
+        unit = f" ({self.unit})" if self.unit else ""
+        return f"{self.title}{unit} {'↑' if self.higher_is_better else '↓'}"
+
+    @property
+    def direction(self) -> str:
+        """Unit and which way is better, in words."""
+        better = f"{'higher' if self.higher_is_better else 'lower'} is better"
+        return f"{self.unit}, {better}" if self.unit else better
+
 
 @dataclass(frozen=True)
 class Cell:
-    """One estimate in words; `interval` is empty where there is none."""
+    """One estimate in words; `interval` and `baseline` (of bicubic on the same images) may be empty."""
 
     mean: str
     interval: str
+    baseline: str
     remarks: list[str]
     best: bool = False
 
@@ -65,13 +81,22 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Block:
+    """Rows that may be compared, and what bicubic reaches in each column if it is the same beside every row."""
+
+    rows: list[Row]
+    baseline_labels: list[str]
+    baseline: list[str]
+
+
+@dataclass(frozen=True)
 class Table:
     """Rows by block; what all rows share stands in `constants`, not in a column."""
 
     label_titles: list[str]
     columns: list[Column]
     fact_titles: list[str]
-    blocks: list[list[Row]]
+    blocks: list[Block]
     constants: dict[str, str]
     scope: str
     reading: list[str]
@@ -80,18 +105,21 @@ class Table:
     @property
     def rows(self) -> list[Row]:
         """All rows, in order."""
-        return [row for block in self.blocks for row in block]
+        return [row for block in self.blocks for row in block.rows]
 
 
 def build_table(groups: Sequence[Group]) -> Table:
-    """Arrange groups: blocks of the same scene, dataset, degradation and scale, the best mean of each marked."""
+    """Arrange groups: blocks of one scene, dataset, degradation and scale, the best mean of each marked."""
     groups = sorted(groups, key=lambda group: [_sortable(group.labels.get(key)) for key in _keys(groups)])
     keys = _keys(groups)
     differing = [key for key in keys if len({group.labels.get(key) for group in groups}) > 1]
     variants = variant_columns(groups)
     texts = [
         {
-            **{key: label_value(key, group.labels[key]) if key in group.labels else "–" for key in differing},
+            **{
+                key: label_value(key, group.labels[key]) if key in group.labels else ABSENT
+                for key in differing
+            },
             **{title: values[index] for title, values in variants.items()},
         }
         for index, group in enumerate(groups)
@@ -117,17 +145,24 @@ def build_table(groups: Sequence[Group]) -> Table:
         label_titles=list(texts[0]),
         columns=columns,
         fact_titles=list(facts),
-        blocks=[_mark_best(rows, columns, warnings) for rows in blocks.values()],
+        blocks=[
+            _with_baseline(_mark_best(rows, columns, warnings), list(texts[0])) for rows in blocks.values()
+        ],
         constants={key: label_value(key, groups[0].labels[key]) for key in keys if key not in differing},
         scope=f"{_counts_of_images(groups)}, {_counts_of_seeds(groups)}",
-        reading=_reading(groups),
+        reading=_reading(groups, len(blocks)),
         warnings=warnings,
     )
 
 
 def floor_of(name: str, names: Iterable[str]) -> str | None:
-    """The metric that says what a trivial answer scores on metric `name`: an all-zero kernel on `kernel_psnr`."""
+    """The metric that tells what a trivial answer scores: an all-zero kernel on `kernel_psnr`."""
     return name + _FLOOR if name + _FLOOR in set(names) else None
+
+
+def stages_of(name: str, names: Iterable[str]) -> dict[str, str]:
+    """Metrics of the same kind on other pictures of the run, by picture: `psnr_y@bicubic` for bicubic."""
+    return {other.removeprefix(name + _STAGE): other for other in names if other.startswith(name + _STAGE)}
 
 
 def _keys(groups: Sequence[Group]) -> list[str]:
@@ -144,6 +179,8 @@ def _columns(groups: Sequence[Group], texts: Sequence[dict[str, str]]) -> list[C
     columns = []
     for name in names:
         if name.endswith(_FLOOR) and name.removesuffix(_FLOOR) in names:
+            continue
+        if name.partition(_STAGE)[0] in names and _STAGE in name:
             continue
         found = [(g.estimates[name], t) for g, t in zip(groups, texts, strict=True) if name in g.estimates]
         first = found[0][0]
@@ -170,6 +207,12 @@ def _cell(group: Group, column: Column) -> Cell | None:
         return None
     remarks = []
     floor = floor_of(column.name, group.estimates)
+    means = {
+        stage: number(group.estimates[other].mean, column.decimals)
+        for stage, other in stages_of(column.name, group.estimates).items()
+    }
+    baseline = means.pop(BASELINE, "")
+    remarks += [f"{stage} {mean}" for stage, mean in means.items()]
     if floor:
         remarks.append(f"zero kernel {number(group.estimates[floor].mean, column.decimals)}")
     if estimate.spread is not None:
@@ -180,7 +223,8 @@ def _cell(group: Group, column: Column) -> Cell | None:
         remarks.append(f"{images} of {count(len(group.image_ids), 'image')}")
     if 0 < seeds < len(group.runs):
         remarks.append(f"{seeds} of {count(len(group.runs), 'seed')}")
-    return Cell(number(estimate.mean, column.decimals), _interval(estimate, column.decimals), remarks)
+    mean, interval = number(estimate.mean, column.decimals), _interval(estimate, column.decimals)
+    return Cell(mean, interval, baseline, remarks)
 
 
 def _interval(estimate: Estimate, decimals: int) -> str:
@@ -194,13 +238,15 @@ def _mark_best(rows: list[Row], columns: Sequence[Column], warnings: list[str]) 
     """Bold the best mean of a column, ties as printed included, if the rows measured the same thing."""
     marked = [list(row.cells) for row in rows]
     for place, column in enumerate(columns):
-        having = [i for i, row in enumerate(rows) if row.cells[place]]
+        having = [i for i, row in enumerate(rows) if row.cells[place] and not _is_bound(row.group)]
         estimates = [rows[i].group.estimates[column.name] for i in having]
         if len(having) < 2:
             continue
         where = f" ({rows[0].setting})" if rows[0].setting else ""
         if len({protocol for estimate in estimates for protocol in estimate.protocols}) > 1:
-            warnings.append(f"{column.title}{where}: rows follow different protocols; none is marked as best.")
+            warnings.append(
+                f"{column.title}{where}: rows follow different protocols; none is marked as best."
+            )
         elif len({frozenset(estimate.per_image) for estimate in estimates}) > 1:
             warnings.append(f"{column.title}{where}: rows cover different images; none is marked as best.")
         else:
@@ -211,6 +257,33 @@ def _mark_best(rows: list[Row], columns: Sequence[Column], warnings: list[str]) 
                 if cell and cell.mean == best:
                     marked[i][place] = replace(cell, best=True)
     return [replace(row, cells=cells) for row, cells in zip(rows, marked, strict=True)]
+
+
+def _is_bound(group: Group) -> bool:
+    """Whether the answer was given away, so that the row is a bound and no competitor."""
+    return group.labels.get("prior") == "oracle"
+
+
+def _with_baseline(rows: list[Row], titles: Sequence[str]) -> Block:
+    """Lift bicubic out of the cells of a column where all of them agree on it."""
+    baseline = []
+    for place in range(len(rows[0].cells)):
+        found = {cell.baseline for row in rows if (cell := row.cells[place])}
+        baseline.append(found.pop() if len(found) == 1 else "")
+    lifted = [
+        replace(
+            row,
+            cells=[
+                replace(cell, baseline="") if cell and cell.baseline == common else cell
+                for cell, common in zip(row.cells, baseline, strict=True)
+            ],
+        )
+        for row in rows
+    ]
+    labels = [label if title in BLOCK else "" for title, label in zip(titles, rows[0].labels, strict=True)]
+    free = next((i for i, title in enumerate(titles) if title not in BLOCK), len(titles) - 1)
+    labels[free] = f"{labels[free]} {BASELINE}".strip()
+    return Block(lifted, labels, baseline if any(baseline) else [])
 
 
 def _facts(groups: Sequence[Group]) -> dict[str, list[str]]:
@@ -232,22 +305,25 @@ def _counts_of_seeds(groups: Sequence[Group]) -> str:
     return counts((len(group.runs) for group in groups), "seed")
 
 
-def _reading(groups: Sequence[Group]) -> list[str]:
+def _reading(groups: Sequence[Group], blocks: int) -> list[str]:
     """How the numbers are to be read; only what the table at hand shows."""
     estimates = [estimate for group in groups for estimate in group.estimates.values()]
     if not estimates:
-        return ["No metric was measured: the images have no ground truth."]
+        why = ": the images have no ground truth" if any(group.image_ids for group in groups) else ""
+        return [f"No metric was measured{why}."]
     lines = ["Numbers are means over images, each image first averaged over its seeds."]
     sizes = [len(estimate.per_image) for estimate in estimates if estimate.interval]
     if sizes:
         rough = "; over so few images it is rough" if min(sizes) < _FEW_IMAGES else ""
-        lines.append(
-            f"In brackets: 95 % interval of the mean over images (BCa bootstrap, {RESAMPLES} resamples){rough}."
-        )
+        how = f"BCa bootstrap, {RESAMPLES} resamples"
+        lines.append(f"In brackets: 95 % interval of the mean over images ({how}){rough}.")
     if any(estimate.spread is not None for estimate in estimates):
         lines.append("Seed sd: standard deviation, over seeds, of the mean of one seed.")
     if any(floor_of(name, group.estimates) for group in groups for name in group.estimates):
         lines.append("Zero kernel: what an all-zero kernel scores; kernel PSNR counts from there.")
-    if len(groups) > 1:
-        lines.append("Bold: best mean of its block; this is no test of significance.")
+    if len(groups) > blocks:
+        best = "best mean" if blocks == 1 else "best mean among the rows between two rules"
+        lines.append(f"Bold: {best}; this is no test of significance.")
+        if any(_is_bound(group) for group in groups):
+            lines.append("Oracle rows were given the true kernel: they are bounds, and never bold.")
     return lines

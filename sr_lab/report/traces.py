@@ -65,9 +65,7 @@ def line_class(style: int) -> str:
 
 
 def _points(trace: Trace, column: str) -> list[tuple[float, float]]:
-    points = [
-        (x, y) for x, y in zip(trace["iteration"], trace[column], strict=True) if math.isfinite(x + y)
-    ]
+    points = [(x, y) for x, y in zip(trace["iteration"], trace[column], strict=True) if math.isfinite(x + y)]
     step = -(-len(points) // _POINTS) or 1
     return points[:-1][::step] + points[-1:]
 
@@ -94,10 +92,10 @@ def _chart(title: str, lines: Sequence[tuple[str, int, list[tuple[float, float]]
         # a line of one point has no length; its round cap still shows
         parts.append(f'<path class="line {line_class(style)}" d="M{path}{"" if len(points) > 1 else "h0"}"/>')
     ends = "; ".join(f"{name} from {points[0][1]:.4g} to {points[-1][1]:.4g}" for name, _, points in lines)
-    alt = Markup.escape(f"{title} against iteration{', logarithmic' if log else ''}: {ends}")
+    alt = Markup.escape(f"{title}{' (logarithmic)' if log else ''} against iteration: {ends}")
     body = "".join(parts)
     svg = f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{alt}">{body}</svg>'
-    return Chart(title + (", logarithmic" if log else ""), Markup(svg))  # noqa: S704 (escaped above)
+    return Chart(title + (" (logarithmic)" if log else ""), Markup(svg))
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from sr_lab.config.signature import EXCLUDED, EXCLUDED_TRAINER
 from sr_lab.report.aggregate import Group
+from sr_lab.report.wording import ABSENT
 
 MAX_COLUMNS = 4
-# part of a config, and no part of what was computed
-_NOT_COMPARED = {"seed", "name", "paths", "tracking", "launcher", "hydra", "sweep"}
 
 
 def variant_columns(groups: Sequence[Group]) -> dict[str, list[str]]:
@@ -33,7 +33,9 @@ def variant_columns(groups: Sequence[Group]) -> dict[str, list[str]]:
         if len({settings[other].get(key) for other in members}) > 1
     )
     candidates = [
-        {key: [found.get(key, "–") for found in settings] for key in keys} if len(keys) <= MAX_COLUMNS else {},
+        {key: [found.get(key, ABSENT) for found in settings] for key in keys}
+        if len(keys) <= MAX_COLUMNS
+        else {},
         {"run": [group.runs[0].record.name for group in groups]},
     ]
     for columns in candidates:
@@ -45,7 +47,7 @@ def variant_columns(groups: Sequence[Group]) -> dict[str, list[str]]:
 
 def _flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     for key, value in config.items():
-        if not prefix and key in _NOT_COMPARED:
+        if (not prefix and key in EXCLUDED) or (prefix == "trainer." and key in EXCLUDED_TRAINER):
             continue
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{key}.")

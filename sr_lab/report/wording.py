@@ -3,36 +3,42 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from datetime import datetime
 
-_SPELLED = {
-    **{
-        word: word.upper()
-        for word in ("psnr", "ssim", "rgb", "y", "sam", "ergas", "uqi", "vif", "niqe", "lpips", "dists")
-    },
-    **{"ms": "MS", "enl": "ENL", "rmse": "RMSE", "mse": "MSE", "mae": "MAE", "fid": "FID", "tv": "TV"},
-    **{"cc": "CC", "scc": "SCC", "brisque": "BRISQUE", "musiq": "MUSIQ", "kl": "KL"},
-}
+import numpy as np
+
+TIMES = "\N{MULTIPLICATION SIGN}"
+ABSENT = "\N{EN DASH}"
+
+_ACRONYM = re.compile(
+    "brisque|cc|dists|enl|ergas|fid|kl|lpips|mae|mse|ms|musiq|niqe|psnr|rgb|rmse|sam|scc|ssim|uqi|vif|y"
+)
 
 
 def metric_title(name: str) -> str:
     """`kernel_psnr` as Kernel PSNR."""
-    title = " ".join(_SPELLED.get(word, word) for word in name.split("_"))
+    title = " ".join(word.upper() if _ACRONYM.fullmatch(word) else word for word in re.split("[_:@]", name))
     return title[:1].upper() + title[1:]
 
 
 def label_value(key: str, value: object) -> str:
     """One choice of a run; a scale is a factor."""
-    return f"×{value}" if key == "scale" else str(value)
+    return f"{TIMES}{value}" if key == "scale" else str(value)
 
 
 def decimals_for(values: Iterable[float], unit: str) -> int:
-    """Digits after the point for a whole column: two for decibels, else four significant of the largest value."""
+    """Digits after the point for a whole column: two for dB, else such that the largest value shows four."""
     if unit == "dB":
         return 2
     largest = max((abs(value) for value in values), default=0.0)
     return 4 if largest == 0 else min(max(3 - math.floor(math.log10(largest)), 0), 8)
+
+
+def size(pixels: np.ndarray) -> str:
+    """Width and height of (H, W, ...)."""
+    return f"{pixels.shape[1]} {TIMES} {pixels.shape[0]}"
 
 
 def number(value: float, decimals: int) -> str:
@@ -44,7 +50,7 @@ def number(value: float, decimals: int) -> str:
 def significant(value: float | None) -> str:
     """Three digits that count: seconds and megabytes."""
     if value is None or not math.isfinite(value):
-        return "–"
+        return ABSENT
     if value == 0:
         return "0"
     return f"{value:.{max(2 - math.floor(math.log10(abs(value))), 0)}f}"

@@ -1,10 +1,70 @@
-"""Progress on long work: a rich bar on a terminal, a line now and then in a log."""
+"""Progress on long work: a bar on a terminal, a line now and then in a log."""
 
+import logging
 import sys
+import time
+import warnings
+from typing import Any
 
-from pytorch_lightning.callbacks import Callback, RichProgressBar, TQDMProgressBar
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback, RichProgressBar
+
+from sr_lab.data.sample import Sample
 
 
-def progress_bar() -> Callback:
-    """Rich on a terminal; a plain bar that rarely refreshes where output goes to a file."""
-    return RichProgressBar(leave=True) if sys.stderr.isatty() else TQDMProgressBar(refresh_rate=500)
+def progress() -> Callback:
+    """Rich bars on a terminal, lines elsewhere."""
+    return RichProgressBar(leave=True) if sys.stderr.isatty() else ProgressLines()
+
+
+class ProgressLines(Callback):
+    """One line per restored batch and per validation, with the time left."""
+
+    def __init__(self) -> None:
+        self.started = time.monotonic()
+
+    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock."""
+        self.started = time.monotonic()
+
+    def on_test_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int, *args: Any
+    ) -> None:
+        """Name the images."""
+        total = int(sum(trainer.num_test_batches))
+        names = ", ".join(batch.image_ids) if isinstance(batch, Sample) else ""
+        self._line(f"restored {names}", batch_idx + 1, total)
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock."""
+        self.started = time.monotonic()
+        self.first_step = trainer.global_step
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Name the figures."""
+        if trainer.state.fn != "fit":
+            return
+        figures = ", ".join(f"{name} {float(value):.4g}" for name, value in trainer.callback_metrics.items())
+        steps = trainer.global_step
+        self._line(f"step {steps}: {figures}", steps - self.first_step, int(trainer.estimated_stepping_batches) - self.first_step)
+
+    def _line(self, text: str, done: int, total: int) -> None:
+        seconds = time.monotonic() - self.started
+        left = seconds / max(done, 1) * max(total - done, 0)
+        print(f"[{done}/{total}] {text} ({seconds:.0f} s, about {left:.0f} s left)", file=sys.stderr, flush=True)
+
+
+def quiet() -> None:
+    """Keep Lightning's advertisements, and warnings about its own internals, out of the user's sight."""
+    for name in ("pytorch_lightning", "lightning", "lightning_fabric", "lightning.pytorch"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for pattern in (
+        ".*LeafSpec.*",
+        ".*does not have many workers.*",
+        ".*`IterableDataset` has `__len__` defined.*",
+        ".*Checkpoint directory .* exists and is not empty.*",
+        ".*experiment logs directory.*",
+        ".*TypedStorage is deprecated.*",
+        ".*`isinstance\\(treespec.*",
+    ):
+        warnings.filterwarnings("ignore", pattern)

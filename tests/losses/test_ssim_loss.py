@@ -7,7 +7,7 @@ from reference import metrics as reference
 from sr_lab.losses.ssim import ssim, ssim_map
 
 
-def pair(seed, *shape):
+def pair(seed: int, *shape: int):
     generator = torch.Generator().manual_seed(seed)
     x = torch.rand(shape, generator=generator)
     return x, (x + 0.3 * torch.rand(shape, generator=generator)).clamp(0, 1)
@@ -15,7 +15,7 @@ def pair(seed, *shape):
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from([1, 3]), st.integers(6, 40), st.integers(6, 40))
-def test_agrees_with_a_zero_padded_window_by_hand(seed, channels, height, width):
+def test_agrees_with_a_zero_padded_window_by_hand(seed: int, channels: int, height: int, width: int):
     x, y = pair(seed, 2, channels, height, width)
     for i in range(2):
         a, b = (v[i].numpy().transpose(1, 2, 0) for v in (x, y))

@@ -20,7 +20,7 @@ DATA = Path(os.environ.get("SR_LAB_DATA", Path(__file__).parents[3] / "shared/da
 SHIPPED = DATA / "natural/fkp_test/102061_kernel_x4.mat"
 
 
-def gaussian(size, variance, row=0.0, column=0.0):
+def gaussian(size: int, variance: float, row: float = 0.0, column: float = 0.0):
     """Gaussian (1, 1, size, size) of sum 1, displaced from the middle."""
     axis = torch.arange(size).double() - (size - 1) / 2
     kernel = torch.exp(-((axis - row)[:, None] ** 2 + (axis - column) ** 2) / (2 * variance))
@@ -54,7 +54,9 @@ def test_aligned_kernel_psnr_agrees_with_a_search_by_hand():
 
 @settings(max_examples=10, deadline=None)
 @given(st.floats(1, 3), st.floats(1, 3), st.floats(-2, 2), st.floats(-2, 2), st.floats(0.5, 2))
-def test_aligned_kernel_psnr_ignores_shift_and_scale(variance, other, row, column, gain):
+def test_aligned_kernel_psnr_ignores_shift_and_scale(
+    variance: float, other: float, row: float, column: float, gain: float
+):
     truth, moved = gaussian(15, variance), gain * gaussian(15, other, row, column)
     # What the window cuts off and the 1/16 px of the grid limit the agreement.
     still, found = (10 ** (-aligned_kernel_psnr(k, truth) / 20) for k in (gaussian(15, other), moved))
@@ -63,7 +65,7 @@ def test_aligned_kernel_psnr_ignores_shift_and_scale(variance, other, row, colum
 
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 10**6), st.integers(-3, 3), st.integers(-3, 3))
-def test_whole_shifts_and_scale_change_nothing(seed, down, right):
+def test_whole_shifts_and_scale_change_nothing(seed: int, down: int, right: int):
     kernels = torch.rand(2, 1, 1, 5, 5, generator=torch.Generator().manual_seed(seed)).double()
     estimate, truth = torch.nn.functional.pad(kernels, (4, 4, 4, 4))
     moved = 1.7 * estimate.roll((down, right), (2, 3))
@@ -86,7 +88,7 @@ def test_kernel_without_mass_is_not_a_number():
 
 @settings(max_examples=25, deadline=None)
 @given(st.floats(-1.5, 1.5), st.floats(-1.5, 1.5), st.floats(0.5, 2))
-def test_offset_finds_a_displacement_whatever_the_sum(row, column, gain):
+def test_offset_finds_a_displacement_whatever_the_sum(row: float, column: float, gain: float):
     offset = centre_of_mass_offset(gain * gaussian(19, 1.0, row, column), gaussian(19, 1.0))
     torch.testing.assert_close(offset, torch.tensor([[row, column]]).double(), rtol=0, atol=1e-6)
 

@@ -1,6 +1,7 @@
 import importlib.util
 import os
 import sys
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from urllib.error import URLError
 
@@ -27,11 +28,11 @@ def _fresh_cache():
 
 
 @pytest.fixture
-def fake(monkeypatch):
+def fake(monkeypatch: pytest.MonkeyPatch):
     """Stand-ins for pyiqa and huggingface_hub; `build` is what create_metric does, `seen` what it saw."""
     state = SimpleNamespace(build=None, built=0, seen=[])
 
-    def create_metric(name, device):
+    def create_metric(name: str, device: torch.device):
         state.built += 1
         torch.rand(3)
         state.seen.append(dict(os.environ))
@@ -51,7 +52,7 @@ def fake(monkeypatch):
     return state
 
 
-def test_without_pyiqa_there_is_a_note_and_no_crash(monkeypatch):
+def test_without_pyiqa_there_is_a_note_and_no_crash(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "pyiqa", None)
     reason = perceptual.available("lpips")
     assert reason is not None
@@ -62,7 +63,7 @@ def test_without_pyiqa_there_is_a_note_and_no_crash(monkeypatch):
         perceptual.perceptual("musiq", torch.zeros(1, 3, 8, 8))
 
 
-def test_facts_come_from_pyiqa(fake):
+def test_facts_come_from_pyiqa(fake: SimpleNamespace):
     facts = perceptual.facts("lpips")
     assert (facts.higher_is_better, facts.needs_hr, facts.version) == (False, True, "9.9")
     facts = perceptual.facts("musiq")
@@ -70,15 +71,17 @@ def test_facts_come_from_pyiqa(fake):
 
 
 @pytest.mark.parametrize("name", ["lpisp", "fid"])
-def test_unknown_scores_and_scores_of_sets_are_refused(fake, name):
+def test_unknown_scores_and_scores_of_sets_are_refused(fake: SimpleNamespace, name: str):
     with pytest.raises(UserError, match="no image score called") as caught:
         perceptual.available(name)
     assert "lpips" in caught.value.fix
     assert "fid" not in caught.value.fix
 
 
-def test_missing_weights_are_a_note_and_looked_for_once(fake, capsys):
-    def build(name):
+def test_missing_weights_are_a_note_and_looked_for_once(
+    fake: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+):
+    def build(name: str):
         raise URLError("connection refused")
 
     fake.build = build
@@ -89,12 +92,12 @@ def test_missing_weights_are_a_note_and_looked_for_once(fake, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_set_up_is_sealed_and_leaves_no_trace(fake, monkeypatch):
+def test_set_up_is_sealed_and_leaves_no_trace(fake: SimpleNamespace, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
     monkeypatch.delenv("http_proxy", raising=False)
     before, state = dict(os.environ), torch.get_rng_state()
 
-    def build(name):
+    def build(name: str):
         raise ValueError("two\nlines")
 
     fake.build = build
@@ -108,7 +111,7 @@ def test_set_up_is_sealed_and_leaves_no_trace(fake, monkeypatch):
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_scores_images_one_by_one_as_8_bit_rgb(fake):
+def test_scores_images_one_by_one_as_8_bit_rgb(fake: SimpleNamespace):
     fake.build = lambda name: lambda sr, hr: (sr.mean() - hr.mean()).reshape(1, 1)
     sr, hr = torch.full((2, 1, 8, 8), 0.5), torch.zeros(2, 1, 8, 8)
     sr[1] = 3.0
@@ -121,13 +124,13 @@ def test_scores_images_one_by_one_as_8_bit_rgb(fake):
 
 
 @pytest.mark.parametrize("shape", [(1, 31, 8, 8), (1, 3, 8, 9)])
-def test_images_that_cannot_be_scored_are_a_note(fake, shape):
+def test_images_that_cannot_be_scored_are_a_note(fake: SimpleNamespace, shape: tuple[int, ...]):
     with pytest.raises(MetricUnavailable, match="HR of the same size"):
         perceptual.perceptual("lpips", torch.zeros(shape), torch.zeros(1, 3, 8, 8))
 
 
-def test_a_network_that_fails_on_an_image_is_a_note(fake):
-    def score(sr):
+def test_a_network_that_fails_on_an_image_is_a_note(fake: SimpleNamespace):
+    def score(sr: torch.Tensor):
         raise RuntimeError("kernel larger than image\nand more")
 
     fake.build = lambda name: score
@@ -138,7 +141,7 @@ def test_a_network_that_fails_on_an_image_is_a_note(fake):
 
 
 @pytest.mark.skipif(importlib.util.find_spec("pyiqa") is None, reason="pyiqa is not installed")
-def test_real_pyiqa(tmp_path, monkeypatch):
+def test_real_pyiqa(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     sr, hr = torch.rand(2, 1, 3, 40, 40, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(

@@ -1,3 +1,5 @@
+from typing import Literal
+
 import pytest
 
 from sr_lab.errors import UserError
@@ -14,6 +16,8 @@ def test_describe_names_every_choice():
     ("colour", "border", "rounding", "data_range"),
     [("y", 0, "none", 1.0), ("rgb", 0, "8bit", 1.0), ("none", -1, "none", 1.0), ("none", 0, "none", 0.0)],
 )
-def test_impossible_protocols_are_refused(colour, border, rounding, data_range):
+def test_impossible_protocols_are_refused(
+    colour: Literal["y", "rgb", "none"], border: int, rounding: Literal["8bit", "none"], data_range: float
+):
     with pytest.raises(UserError, match="metric protocol"):
         Protocol(colour, border, rounding, data_range)

@@ -1,4 +1,4 @@
-"""Image and kernel metrics in plain NumPy and SciPy, for arrays of one image (H, W, C) or one kernel (k, k)."""
+"""Image and kernel metrics in plain NumPy and SciPy, for one image (H, W, C) or one kernel (k, k)."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def keys(distance: np.ndarray) -> np.ndarray:
 def aligned_psnr(
     x: np.ndarray, y: np.ndarray, border: int, search: int, peak: float
 ) -> tuple[float, tuple[float, float]]:
-    """Best PSNR of (H, W) images and its (row, column) shift: y at p against x at p + shift, quarter pixels."""
+    """Best PSNR of (H, W) images and its shift: y at p against x at p + shift, in quarter pixels."""
     height, width = x.shape
     rows, columns = np.arange(border, height - border), np.arange(border, width - border)
     target, best = y[np.ix_(rows, columns)], (-np.inf, (0.0, 0.0))
@@ -82,7 +82,7 @@ def aligned_psnr(
 
 
 def aligned_kernel_psnr(estimate: np.ndarray, truth: np.ndarray) -> float:
-    """Best kernel PSNR over Fourier shifts by sixteenths of a pixel, both kernels in the middle of a canvas."""
+    """Best kernel PSNR over Fourier shifts by 1/16 px, both kernels in the middle of a canvas."""
     size = max(len(estimate), len(truth))
     canvas = 2 * size + 1
 

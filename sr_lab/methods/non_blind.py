@@ -1,0 +1,71 @@
+"""Non-blind restoration: one pass of a solver with a kernel that is known or assumed."""
+
+import time
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from sr_lab.data.sample import Restored, Sample
+from sr_lab.degradation.anchor import Anchor
+from sr_lab.methods.base import Method
+from sr_lab.priors.base import KernelPrior
+
+
+class NonBlind(Method):
+    """SR by a trained non-blind network, given the kernel of a prior that needs no optimisation.
+
+    Args:
+        prior: oracle, bicubic or file.
+        solver: network called with (lr, kernel, scale, noise_level).
+        renormalise: divide the kernel by its sum first.
+        noise_level: that the solver is told; None: what the degradation added.
+    """
+
+    def __init__(
+        self, prior: KernelPrior, solver: nn.Module, renormalise: bool = False, noise_level: float | None = None
+    ) -> None:
+        super().__init__()
+        self.prior, self.solver = prior, solver
+        self.renormalise, self.noise_level = renormalise, noise_level
+
+    def restore(self, sample: Sample) -> Restored:
+        """Look the kernel up and solve."""
+        started = time.perf_counter()
+        self.prior.start(sample, self.degradation, self.generators(sample))
+        kernel = self.prior.kernel().detach()
+        noise = noise_of(sample, self.noise_level)
+        sr = solve(self.solver, sample.lr, kernel, sample.scale, noise, self.degradation.anchor, self.renormalise)
+        return Restored(sr, kernel, seconds=time.perf_counter() - started)
+
+
+def noise_of(sample: Sample, told: float | None) -> Float[Tensor, " b"]:
+    """Noise level per image that a solver is told: a fixed one, else what is known of the sample, else none."""
+    if told is not None:
+        return torch.full((len(sample),), told, device=sample.lr.device)
+    return sample.noise_level if sample.noise_level is not None else sample.lr.new_zeros(len(sample))
+
+
+@torch.no_grad()
+def solve(
+    solver: nn.Module,
+    lr: Float[Tensor, "b c h w"],
+    kernel: Float[Tensor, "b 1 k k"],
+    scale: int,
+    noise_level: Float[Tensor, " b"],
+    anchor: Anchor,
+    renormalise: bool = True,
+) -> Float[Tensor, "b c hs ws"]:
+    """Run a solver that was trained at the `fkp` anchor on a kernel of either convention.
+
+    A `block_center` kernel is moved s-1 px up and left, which makes the solver restore the image moved likewise; the
+    result is rolled back. No kernel mass is lost, since the window grows with the move.
+    """
+    if renormalise:
+        kernel = kernel / kernel.sum((-2, -1), keepdim=True)
+    if anchor == "fkp":
+        return solver(lr, kernel, scale, noise_level)
+    move = scale - 1
+    moved = F.pad(kernel, (0, 2 * move, 0, 2 * move))  # the middle moves by +move, so the content by -move
+    return torch.roll(solver(lr, moved, scale, noise_level), (move, move), (-2, -1))

@@ -1,0 +1,101 @@
+"""The report as Markdown: the table, how it was measured, and how to repeat it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from sr_lab.report.provenance import Provenance
+from sr_lab.report.table import BASELINE, Cell, Table
+from sr_lab.report.wording import ABSENT
+
+
+def to_markdown(
+    title: str,
+    facts: Sequence[tuple[str, str]],
+    table: Table,
+    provenance: Provenance,
+    figures: Sequence[tuple[str, str]],
+    unreadable: Sequence[tuple[str, str]],
+) -> str:
+    """Put the report together.
+
+    Args:
+        title: of the page.
+        facts: (term, what it is) for the head.
+        table: the results.
+        provenance: commands, versions, notes.
+        figures: (text, path) of pictures, relative to where the page will lie.
+        unreadable: (file, reason).
+    """
+    protocols = [
+        f"{column.title} (`{column.name}`, {column.direction}): {protocol}{f' ({rows})' if rows else ''}"
+        for column in table.columns
+        for protocol, rows in column.protocols
+    ]
+    sections = [
+        ("", [f"# {_text(title)}", _list(f"{term}: {what}" for term, what in facts)]),
+        ("Results", [_table(table), _text(" ".join(table.reading)), _list(protocols)]),
+        ("Caution", [_list(provenance.warnings)]),
+        ("Notes", [_list(f"{note}{f' ({runs})' if runs else ''}" for note, runs in provenance.notes)]),
+        ("Figures", [f"{_text(text)}\n\n![{_text(text)}](<{escape(path)}>)" for text, path in figures]),
+        (
+            "Runs",
+            [
+                f"{_list([f'{run.title}: ' + ', '.join(run.facts)])}\n\n{_code(run.command)}"
+                for run in provenance.runs
+            ],
+        ),
+        (
+            "Versions",
+            [_list(f"{version}{f' ({runs})' if runs else ''}" for version, runs in provenance.versions)],
+        ),
+        ("Unreadable", [_list(f"{file}: {reason}" for file, reason in unreadable)]),
+    ]
+    parts = []
+    for heading, content in sections:
+        kept = [block for block in content if block]
+        parts += ([f"## {heading}"] if heading and kept else []) + kept
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(table: Table) -> str:
+    heads = [*table.label_titles, *(column.heading for column in table.columns), *table.fact_titles]
+    lines = [_row(map(_text, heads))]
+    lines.append(_row(["---"] * len(table.label_titles) + ["---:"] * (len(heads) - len(table.label_titles))))
+    for block in table.blocks:
+        if block.baseline:
+            texts = [*block.baseline_labels, *block.baseline, *[""] * len(table.fact_titles)]
+            lines.append(_row(map(_text, texts)))
+        for row in block.rows:
+            texts = [*map(_text, row.labels), *map(_cell, row.cells), *map(_text, row.facts)]
+            lines.append(_row(texts))
+    return "\n".join(lines)
+
+
+def _cell(cell: Cell | None) -> str:
+    if cell is None:
+        return ABSENT
+    remarks = [f"{BASELINE} {cell.baseline}"] * bool(cell.baseline) + cell.remarks
+    mean = f"**{cell.mean}**" if cell.best else cell.mean
+    return "; ".join([f"{mean} {_text(cell.interval)}".strip(), *map(_text, remarks)])
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _list(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {_text(line)}" for line in lines)
+
+
+def _text(text: str) -> str:
+    """Plain text that Markdown must not read as markup; code spans in backticks stay."""
+    flat = " ".join(text.split())
+    return re.sub(r"(?<![^\W_])_|_(?![^\W_])|[\\*\[\]|]", r"\\\g<0>", escape(flat, quote=False))
+
+
+def _code(text: str) -> str:
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    return f"{fence}\n{text}\n{fence}"

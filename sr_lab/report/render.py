@@ -1,0 +1,121 @@
+"""The files of a report: one page that carries everything, the same as Markdown, and the raw numbers."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sr_lab import __version__
+from sr_lab.io.atomic import write_text
+from sr_lab.report.aggregate import finite, group_runs
+from sr_lab.report.collection import Run, collect
+from sr_lab.report.gallery import MAX_IMAGES, build_gallery
+from sr_lab.report.markdown import to_markdown
+from sr_lab.report.provenance import trace_back
+from sr_lab.report.table import Table, build_table
+from sr_lab.report.wording import count, span_of_days
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was written."""
+
+    html: Path
+    markdown: Path
+    csv: Path
+
+
+def write_report(root: Path, out: Path | None = None) -> Report:
+    """Write `report.html`, `report.md` and `results.csv` from every record below a folder.
+
+    The page needs no other file and no network. The same records give the same bytes.
+
+    Args:
+        root: searched to the bottom for records.
+        out: folder to write to; `root` itself if None.
+
+    Raises:
+        UserError: no folder, no readable record in it, or the files cannot be made.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    out = out or root
+    collection = collect(root)
+    table = build_table(group_runs(collection.runs))
+    runs = [run for row in table.rows for run in row.group.runs]
+    provenance = trace_back(table, collection)
+    names = {run.record.name for run in runs}
+    title = names.pop() if len(names) == 1 else root.resolve().name
+    facts = _facts(table, runs)
+    report = Report(out / "report.html", out / "report.md", out / "results.csv")
+
+    environment = Environment(
+        loader=PackageLoader("sr_lab.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template("report.html.j2").render(
+        title=title,
+        facts=facts,
+        table=table,
+        gallery=build_gallery(table),
+        provenance=provenance,
+        unreadable=collection.unreadable,
+        version=__version__,
+    )
+    figures = list(_figures(table, out))
+    text = to_markdown(title, facts, table, provenance, figures[:MAX_IMAGES], collection.unreadable)
+    write_text(report.csv, results_csv(runs))
+    write_text(report.markdown, text)
+    write_text(report.html, page)
+    return report
+
+
+def results_csv(runs: Sequence[Run]) -> str:
+    """One line per run, image and metric; a metric without values per image has one line without an image.
+
+    Columns: run, name, signature, seed, the labels, image, metric, value, unit, higher_is_better, seconds (of
+    the image), protocol.
+    """
+    labels = list(dict.fromkeys(key for run in runs for key in run.record.labels))
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    measured = ["image", "metric", "value", "unit", "higher_is_better", "seconds", "protocol"]
+    writer.writerow(["run", "name", "signature", "seed", *labels, *measured])
+    for run in runs:
+        record = run.record
+        head = [run.name, record.name, record.signature, record.seed]
+        head += [record.labels.get(label, "") for label in labels]
+        for metric, m in record.metrics.items():
+            for image, value in finite(m.per_image or {"": m.mean}).items():
+                seconds = record.images[image].seconds if image in record.images else ""
+                line = [image, metric, value, m.unit, m.higher_is_better, seconds, m.protocol]
+                writer.writerow([*head, *line])
+    return buffer.getvalue()
+
+
+def _facts(table: Table, runs: Sequence[Run]) -> list[tuple[str, str]]:
+    seeds = sorted({run.record.seed for run in runs})
+    groups = len(table.rows)
+    return [
+        *table.constants.items(),
+        ("runs", f"{count(len(runs), 'run')} of {count(groups, 'configuration')}, {table.scope} each"),
+        ("seeds", ", ".join(map(str, seeds))),
+        ("date", span_of_days(run.record.created for run in runs)),
+    ]
+
+
+def _figures(table: Table, out: Path) -> Iterable[tuple[str, str]]:
+    """Side-by-side figures that lie beside the records, by image and row."""
+    for row in table.rows:
+        run = row.group.runs[0]
+        for image, files in run.record.images.items():
+            if files.figure and (run.folder / files.figure).is_file():
+                path = Path(os.path.relpath(run.folder / files.figure, out)).as_posix()
+                yield f"{image}: {row.setting} {row.title}".replace("  ", " "), path
