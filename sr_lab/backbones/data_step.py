@@ -28,9 +28,9 @@ def transfer_function(
 class DataStep:
     """argmin_x ||S B x - y||^2 + alpha ||x - x0||^2 under a circular boundary, for one LR image and kernel.
 
-    With r = y - S B x0 the solution is x0 + B^T S^T (S B B^T S^T + alpha)^-1 r, and S B B^T S^T is circulant on
-    the LR grid: its eigenvalues are the mean of |H|^2 over the s x s aliases. Same point as USRNet's equation (11),
-    without its division by alpha and with two HR transforms a call.
+    With r = y - S B x0 the solution is x0 + B^T S^T (S B B^T S^T + alpha)^-1 r, and S B B^T S^T is circulant
+    on the LR grid: its eigenvalues are the mean of |H|^2 over the s x s aliases. Same point as USRNet's
+    equation (11), without its division by alpha and with two HR transforms a call.
 
     Args:
         lr: observed image y.

@@ -1,4 +1,6 @@
-"""USRNet: unfolded non-blind SR for any kernel, scale and noise level, and a small one that trains on a CPU."""
+"""USRNet: unfolded non-blind SR for any kernel, scale and noise level."""
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -7,7 +9,7 @@ from torch import Tensor, nn
 
 from sr_lab.backbones.data_step import DataStep
 from sr_lab.errors import UserError
-from sr_lab.weights.store import Checkpoint, load_weights
+from sr_lab.weights.store import Checkpoint, load_weights, misfit
 
 
 class _ResBlock(nn.Module):
@@ -26,11 +28,11 @@ class ResUNet(nn.Module):
         channels: image channels.
         widths: channels at full, 1/2, 1/4 and 1/8 resolution.
         blocks: residual blocks a stage.
-        unshuffle: factor by which pixels are folded into channels before the head, so that no layer runs at full
-            resolution; 1 is the published net.
+        unshuffle: factor by which pixels are folded into channels before the head, so that no layer runs at
+            full resolution; 1 is the published net.
     """
 
-    def __init__(self, channels: int, widths: tuple[int, int, int, int], blocks: int, unshuffle: int) -> None:
+    def __init__(self, channels: int, widths: Sequence[int], blocks: int, unshuffle: int) -> None:
         super().__init__()
         a, b, c, d = widths
         self.unshuffle = unshuffle
@@ -106,7 +108,7 @@ class USRNet(nn.Module):
         self,
         channels: int = 3,
         iterations: int = 6,
-        widths: tuple[int, int, int, int] = (16, 32, 64, 64),
+        widths: Sequence[int] = (16, 32, 64, 64),
         blocks: int = 2,
         unshuffle: int = 1,
         hyper_width: int = 32,
@@ -114,7 +116,9 @@ class USRNet(nn.Module):
     ) -> None:
         super().__init__()
         if unshuffle not in (1, 2, 4):
-            raise UserError(f"unshuffle {unshuffle} is not 1, 2 or 4", where="backbone.unshuffle", fix="use 1 or 2")
+            raise UserError(
+                f"unshuffle {unshuffle} is not 1, 2 or 4", where="backbone.unshuffle", fix="use 1 or 2"
+            )
         self.channels, self.iterations, self.residual = channels, iterations, residual
         self.architecture = {
             "channels": channels,
@@ -125,7 +129,7 @@ class USRNet(nn.Module):
             "hyper_width": hyper_width,
             "residual": residual,
         }
-        self.p = ResUNet(channels, tuple(widths), blocks, unshuffle)  # YAML hands a list
+        self.p = ResUNet(channels, widths, blocks, unshuffle)
         self.h = _HyperNet(iterations, hyper_width)
 
     def forward(
@@ -139,8 +143,8 @@ class USRNet(nn.Module):
 
         Args:
             lr: image in [0, 1].
-            kernel: correlation kernel at the `fkp` anchor, decimation phase 0, circular boundary; used as given
-                (FKP's does not sum to 1 exactly). The published code flips it first, for its convolution.
+            kernel: correlation kernel at the `fkp` anchor, decimation phase 0, circular boundary; used as
+                given (FKP's does not sum to 1 exactly). The published code flips it first: it convolves.
             scale: s.
             noise_level: standard deviation of the LR noise, in [0, 1] units.
         """
@@ -193,9 +197,9 @@ def usrnet_from(checkpoint: Checkpoint, where: str) -> USRNet:
         }
         net = USRNet(**{**inferred, **checkpoint.architecture})
         net.load_state_dict(state, strict=True)
-    except (KeyError, RuntimeError, TypeError) as error:
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise UserError(
-            f"these weights are not a USRNet ({str(error).splitlines()[0]})",
+            f"these weights are not a USRNet ({misfit(error)})",
             where=where,
             fix="expected the keys of usrnet_tiny.pth or of experiment=train_usrnet",
         ) from error

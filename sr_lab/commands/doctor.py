@@ -60,11 +60,12 @@ def _devices() -> Iterator[Finding]:
             yield Finding("ok", f"cuda:{index}", f"{facts.name}, {facts.total_memory / 2**30:.0f} GiB")
         return
     yield Finding("missing", "GPU", "none that torch can use", "not needed; on the CPU a zero-shot image takes minutes")
-    if os.environ.get("OMP_WAIT_POLICY", "").upper() == "PASSIVE":
-        yield Finding("ok", "OMP_WAIT_POLICY", "PASSIVE")
+    policy = os.environ.get("OMP_WAIT_POLICY", "")
+    if policy.upper() == "PASSIVE":
+        yield Finding("ok", "OMP_WAIT_POLICY", "PASSIVE (sr-lab's own choice unless you set another)")
     else:
         yield Finding(
-            "missing", "OMP_WAIT_POLICY", "spinning threads slow a busy CPU", "export OMP_WAIT_POLICY=PASSIVE"
+            "missing", "OMP_WAIT_POLICY", f"'{policy}': spinning threads slow a busy CPU", "unset OMP_WAIT_POLICY"
         )
 
 

@@ -29,6 +29,8 @@ class DegradedImages(Dataset[Sample]):
 
     def image_id(self, index: int) -> str:
         """Id of a sample."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"sample {index} of {len(self)}")
         draw, image = divmod(index, len(self.images))
         return self.images.ids[image] + (f"@{draw}" if draw else "")
 
@@ -60,7 +62,12 @@ class SameSizeBatches(Sampler[list[int]]):
     """
 
     def __init__(
-        self, dataset: DegradedImages, batch_size: int, rank: int = 0, world: int = 1, skip: Collection[str] = ()
+        self,
+        dataset: DegradedImages,
+        batch_size: int,
+        rank: int = 0,
+        world: int = 1,
+        skip: Collection[str] = (),
     ) -> None:
         wanted = [index for index in range(len(dataset)) if dataset.image_id(index) not in skip]
         if batch_size == 1:

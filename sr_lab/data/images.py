@@ -1,7 +1,8 @@
 """Image collections: identified HR images, read one at a time."""
 
+from collections import Counter
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -11,6 +12,7 @@ from sr_lab.errors import UserError
 from sr_lab.io.images import list_images, read_image
 
 
+@runtime_checkable
 class Images(Protocol):
     """A sized, ordered collection of (id, image)."""
 
@@ -31,7 +33,7 @@ class ImageFolder:
     Args:
         root: folder, searched recursively, or one file.
         channels: 3 repeats grey images; 1 keeps luma of colour images (Pillow's weights).
-        only: keep the images whose id (relative path without suffix) is listed.
+        only: keep the images whose id is listed: the relative path, without suffix where that is unique.
         limit: keep the first n.
         crop: [top, left, height, width] cut from every image.
     """
@@ -48,18 +50,22 @@ class ImageFolder:
         if not base.exists():
             raise UserError(
                 "no such folder or file",
-                where=f"dataset.root={root}",
-                fix="set dataset.root, or SR_LAB_DATA to the folder that holds natural/, ...; see `sr-lab doctor`",
+                where=f"dataset.images.root={root}",
+                fix="set it, or SR_LAB_DATA to the folder that holds natural/, ...; see `sr-lab doctor`",
             )
         self.paths = list_images([base])
         folder = base if base.is_dir() else base.parent
-        self.ids = [path.relative_to(folder).with_suffix("").as_posix() for path in self.paths]
+        names = [path.relative_to(folder) for path in self.paths]
+        stems = Counter(name.with_suffix("") for name in names)
+        self.ids = [
+            (name.with_suffix("") if stems[name.with_suffix("")] == 1 else name).as_posix() for name in names
+        ]
         if only:
             missing = sorted(set(only) - set(self.ids))
             if missing:
                 raise UserError(
                     f"no image named {', '.join(missing)}",
-                    where=f"dataset.only in {root}",
+                    where=f"dataset.images.only in {root}",
                     fix=f"the folder holds {', '.join(self.ids[:8])}{' ...' if len(self.ids) > 8 else ''}",
                 )
             keep = [index for index, image_id in enumerate(self.ids) if image_id in only]
@@ -101,7 +107,7 @@ class SkimageImages:
         if not callable(loader):
             raise UserError(
                 f"scikit-image has no photograph '{self.ids[index]}'",
-                where="dataset.names",
+                where="dataset.images.names",
                 fix="use astronaut, cat, coffee or rocket",
             )
         pixels = torch.from_numpy(loader()).float() / 255
@@ -127,10 +133,11 @@ def _cut(image: Tensor, crop: list[int] | None, image_id: str) -> Tensor:
     if crop is None:
         return image
     top, left, height, width = crop
-    if top + height > image.shape[-2] or left + width > image.shape[-1]:
+    inside = top >= 0 and left >= 0 and top + height <= image.shape[-2] and left + width <= image.shape[-1]
+    if not inside or min(height, width) < 1:
         raise UserError(
             f"crop {list(crop)} leaves image '{image_id}' of {image.shape[-2]}x{image.shape[-1]}",
-            where="dataset.crop",
+            where="dataset.images.crop",
             fix="crop is [top, left, height, width] in HR pixels",
         )
     return image[..., top : top + height, left : left + width]

@@ -46,7 +46,9 @@ class SRData(pl.LightningDataModule):
         self.images, self.degradation, self.seed, self.workers = images, degradation, seed, workers
         self.batch_size, self.patch_size = batch_size, patch_size
         self.patches_per_batch, self.batches_per_epoch = patches_per_batch, batches_per_epoch
-        self.validation_set = None if validation is None else DegradedImages(validation, degradation, seed, draws)
+        self.validation_set = (
+            None if validation is None else DegradedImages(validation, degradation, seed, draws)
+        )
         self.test_set = self.validation_set or DegradedImages(images, degradation, seed, draws)
         self.done = set(done)
 
@@ -61,7 +63,9 @@ class SRData(pl.LightningDataModule):
         )
         if self.trainer is not None:
             patches.epoch = self.trainer.current_epoch
-        return DataLoader(patches, batch_size=None, num_workers=self.workers, persistent_workers=self.workers > 0)
+        return DataLoader(
+            patches, batch_size=None, num_workers=self.workers, persistent_workers=self.workers > 0
+        )
 
     def val_dataloader(self) -> DataLoader[Sample] | list[object]:
         """Whole validation images."""

@@ -23,23 +23,32 @@ class Patches(IterableDataset[Float[Tensor, "b c p p"]]):
         batch_size: patches a batch.
         seed: of the stream; workers and ranks draw different patches.
         batches: length of an epoch.
+        rank: of the process.
+        done: batches that an interrupted training has used up; the stream goes on after them.
     """
 
     def __init__(
-        self, images: Images, size: int, batch_size: int, seed: int, batches: int, rank: int = 0
+        self,
+        images: Images,
+        size: int,
+        batch_size: int,
+        seed: int,
+        batches: int,
+        rank: int = 0,
+        done: int = 0,
     ) -> None:
         self.images: list[UInt8[Tensor, "c h w"]] = []
         for index, image_id in enumerate(images.ids):
             image = images[index]
             if min(image.shape[-2:]) < size:
                 raise UserError(
-                    f"image '{image_id}' of {image.shape[-2]}x{image.shape[-1]} is smaller than a patch of {size}",
+                    f"image '{image_id}' of {image.shape[-2]}x{image.shape[-1]} is smaller than {size} px",
                     where="dataset.patch_size",
                     fix="use smaller patches or leave the image out",
                 )
             self.images.append((image * 255).round().to(torch.uint8))
         self.size, self.batch_size, self.seed, self.batches, self.rank = size, batch_size, seed, batches, rank
-        self.epoch = 0
+        self.epoch, self.skip = divmod(done, batches)
 
     def __len__(self) -> int:
         return self.batches
@@ -48,9 +57,12 @@ class Patches(IterableDataset[Float[Tensor, "b c p p"]]):
         worker = get_worker_info()
         share, of = (worker.id, worker.num_workers) if worker else (0, 1)
         generator = keyed_generator(self.seed, f"{self.epoch}/{self.rank}/{share}", "patches")
+        skip, self.skip = self.skip, 0
         self.epoch += 1
-        for _ in range(share, self.batches, of):
-            yield torch.stack([self._patch(generator) for _ in range(self.batch_size)])
+        for index in range(share, self.batches, of):
+            batch = torch.stack([self._patch(generator) for _ in range(self.batch_size)])
+            if index >= skip:
+                yield batch
 
     def _patch(self, generator: torch.Generator) -> Float[Tensor, "c p p"]:
         draw = torch.randint(2**31, (4,), generator=generator).tolist()

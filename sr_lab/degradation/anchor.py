@@ -9,7 +9,7 @@ Anchor = Literal["fkp", "block_center"]
 
 
 def default_kernel_size(scale: int) -> int:
-    """Side of the kernel window: min(4s+3, 21), i.e. 11 / 15 / 19 / 21 for x2 / x3 / x4 / x8 (FKP and DKP)."""
+    """Side of the kernel window of FKP and DKP: min(4s+3, 21), 11 / 15 / 19 / 21 for x2 / x3 / x4 / x8."""
     return min(4 * scale + 3, 21)
 
 
@@ -23,5 +23,5 @@ def anchor_centre(size: int, scale: int, anchor: Anchor) -> float:
 
 
 def to_anchor(kernel: Float[Tensor, "b 1 k k"], anchor: Anchor) -> Float[Tensor, "b 1 k k"]:
-    """Turn kernels made at the `fkp` anchor into the wanted convention: `block_center` is their rotation by 180 degrees."""
+    """Bring kernels made at the `fkp` anchor to another: `block_center` is their rotation by 180 degrees."""
     return kernel if anchor == "fkp" else kernel.flip(-2, -1)

@@ -6,6 +6,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from sr_lab.errors import UserError
+
 Boundary = Literal["circular", "reflect", "replicate"]
 
 
@@ -26,9 +28,19 @@ def blur_decimate(
         boundary: how the image goes on beyond its edge.
         phase: first row and column kept, 0 <= phase < s.
 
-    Source: FKP `degradation`, y = (x (*) k) decimated by s; the stride makes it s^2 times cheaper, not different.
+    Raises:
+        UserError: the image is too small to go on beyond its edge by k // 2.
+
+    Source: FKP `degradation`, y = (x (*) k) decimated by s; the stride makes it s^2 times cheaper and changes
+    nothing.
     """
-    pad = kernel.shape[-1] // 2
+    pad, (height, width) = kernel.shape[-1] // 2, image.shape[-2:]
+    if boundary != "replicate" and min(height, width) < pad + (boundary == "reflect"):
+        raise UserError(
+            f"a {height}x{width} image is too small for a {boundary} boundary of {pad} px",
+            where="degradation.boundary",
+            fix="use a larger image, a smaller kernel or the replicate boundary",
+        )
     padded = F.pad(image, (pad, pad, pad, pad), mode=boundary)[..., phase:, phase:]
     # channels become the batch and images the groups, so no kernel is repeated
     return F.conv2d(padded.transpose(0, 1), kernel, stride=stride, groups=image.shape[0]).transpose(0, 1)

@@ -1,20 +1,21 @@
-"""The degradation HR -> LR: blur, decimation and a list of corruptions; also the forward operator of data terms."""
+"""The degradation HR -> LR: blur, decimation, a list of corruptions; also the operator of data terms."""
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sr_lab.degradation.anchor import Anchor, anchor_centre
+from sr_lab.degradation.anchor import Anchor
 from sr_lab.degradation.blur import Boundary, blur_decimate
 from sr_lab.degradation.resample import imresize
 from sr_lab.errors import UserError
 
 
+@runtime_checkable
 class KernelSampler(Protocol):
     """Source of random blur kernels."""
 
@@ -23,6 +24,7 @@ class KernelSampler(Protocol):
         ...
 
 
+@runtime_checkable
 class Corruption(Protocol):
     """What happens to an LR image after decimation: noise, JPEG, quantisation."""
 
@@ -35,7 +37,7 @@ class Corruption(Protocol):
 
 @dataclass
 class Degraded:
-    """What a degradation returns: LR image, the kernel it used (None for bicubic), and the noise level per image."""
+    """What a degradation returns: LR image, its kernel (None for bicubic), and the noise level per image."""
 
     lr: Float[Tensor, "b c h w"]
     kernel: Float[Tensor, "b 1 k k"] | None
@@ -47,7 +49,8 @@ class Degradation(nn.Module):
 
     Args:
         scale: decimation s.
-        kernels: sampler of blur kernels; None decimates with MATLAB's bicubic instead of a blur.
+        kernels: sampler of blur kernels; None decimates with MATLAB's bicubic instead of a blur, which has
+            the anchor `block_center` and phase 0.
         corruptions: applied to the LR image in this order.
         anchor: convention the sampler's kernels follow; aligns baselines and kernel priors.
         boundary: of the blur.
@@ -68,14 +71,23 @@ class Degradation(nn.Module):
         super().__init__()
         if not 0 <= phase < scale:
             raise UserError(
-                f"phase {phase} is outside 0..{scale - 1}", where="degradation.phase", fix="use 0 as published"
+                f"phase {phase} is outside 0..{scale - 1}",
+                where="degradation.phase",
+                fix="use 0 as published",
             )
-        sampled_anchor = getattr(kernels, "anchor", anchor)
-        if sampled_anchor != anchor:
+        if kernels is None and (anchor, phase) != ("block_center", 0):
             raise UserError(
-                f"the kernels are anchored '{sampled_anchor}', the degradation '{anchor}'",
+                f"bicubic decimation keeps block centres; it has no anchor '{anchor}' at phase {phase}",
                 where="degradation.anchor",
-                fix="set both to the same convention",
+                fix="use anchor=block_center and phase=0",
+            )
+        sampled_anchor, sampled_scale = getattr(kernels, "anchor", anchor), getattr(kernels, "scale", scale)
+        if (sampled_anchor, sampled_scale) != (anchor, scale):
+            raise UserError(
+                f"the kernels are anchored '{sampled_anchor}' for x{sampled_scale}, "
+                f"the degradation is '{anchor}' and x{scale}",
+                where="degradation.kernels",
+                fix="give both the same anchor and scale",
             )
         self.scale, self.kernels, self.corruptions = scale, kernels, list(corruptions)
         self.anchor: Anchor = anchor
@@ -106,10 +118,6 @@ class Degradation(nn.Module):
                 noise_level = torch.hypot(noise_level, added.to(hr.device))
         return Degraded(lr, kernel, noise_level)
 
-    def centre(self, size: int) -> float:
-        """Centre of mass of kernels of this side under the anchor."""
-        return anchor_centre(size, self.scale, self.anchor)
-
 
 def modcrop(image: Float[Tensor, "*b c h w"], multiple: int) -> Float[Tensor, "*b c h2 w2"]:
     """Cut bottom and right so that both sides are multiples."""
@@ -118,6 +126,6 @@ def modcrop(image: Float[Tensor, "*b c h w"], multiple: int) -> Float[Tensor, "*
 
 
 def keyed_generator(seed: int, image_id: str, purpose: str = "degradation") -> torch.Generator:
-    """A CPU generator that depends on nothing but its key, so every method sees the same inputs in any order."""
+    """A CPU generator that depends on its key alone: every method sees the same inputs in any order."""
     digest = hashlib.sha256(f"{seed}/{purpose}/{image_id}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)

@@ -35,9 +35,10 @@ class GaussianNoise:
             )
 
     def __call__(self, image: Float[Tensor, "b c h w"], generator: torch.Generator) -> Corrupted:
+        """Add noise; the standard deviations come back with it."""
         draw = torch.rand(2, len(image), generator=generator)
-        sd = torch.where(draw[1] < self.none, 0.0, self.low + (self.high - self.low) * draw[0]).to(image.device)
-        return add_gaussian(image, sd, generator), sd
+        sd = torch.where(draw[1] < self.none, 0.0, self.low + (self.high - self.low) * draw[0])
+        return add_gaussian(image, sd, generator), sd.to(image.device)
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Jpeg:
     high: float = 95.0
 
     def __call__(self, image: Float[Tensor, "b c h w"], generator: torch.Generator) -> Corrupted:
+        """Compress, after clipping to [0, 1]."""
         quality = self.low + (self.high - self.low) * torch.rand(len(image), generator=generator)
         return jpeg(image.clamp(0, 1), quality.to(image.device)), None
 
@@ -60,4 +62,5 @@ class Quantise:
     bits: int = 8
 
     def __call__(self, image: Float[Tensor, "b c h w"], generator: torch.Generator) -> Corrupted:
+        """Clip and quantise."""
         return quantise(image, self.how, self.bits), None

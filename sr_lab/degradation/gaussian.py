@@ -1,6 +1,7 @@
-"""Random anisotropic Gaussian kernels: the published generator with its spline re-centring, and a clean one."""
+"""Random anisotropic Gaussian kernels: the published generator with its spline, and a clean one."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,9 +50,9 @@ def gaussian_kernels(
         scale: the decimation s that the anchor refers to.
         size: odd window side; default min(4s+3, 21).
         anchor: see `anchor_centre`.
-        recentre: True repeats the published generator: the Gaussian is drawn (s-1)/2 px beyond the window centre,
-            truncated, and moved back by a cubic spline with zero fill, which leaves s-1 hard zero rows and columns and
-            tiny negative values. False evaluates the Gaussian at its place.
+        recentre: True repeats the published generator: the Gaussian is drawn (s-1)/2 px beyond the window
+            centre, truncated, and moved back by a cubic spline with zero fill, which leaves s-1 hard zero
+            rows and columns and tiny negative values. False evaluates the Gaussian at its place.
         gain: multiplies every pixel before centring (the generator's "kernel noise", 1 + U(-e, e)).
 
     Returns:
@@ -97,7 +98,7 @@ class GaussianKernels:
 
     scale: int
     size: int | None = None
-    variance: tuple[float, float] | None = None
+    variance: Sequence[float] | None = None
     anchor: Anchor = "fkp"
     recentre: bool = True
     pixel_noise: float = 0.0
@@ -111,11 +112,11 @@ class GaussianKernels:
                 where="degradation.kernels.variance",
                 fix="give [low, high] in HR pixels squared, low > 0",
             )
-        if self.kernel_size % 2 == 0 or self.kernel_size < 3:
+        if self.kernel_size % 2 == 0 or self.kernel_size <= max(2, self.scale):
             raise UserError(
-                f"kernel size {self.kernel_size} is not odd and at least 3",
+                f"a kernel size of {self.kernel_size} does not suit x{self.scale}",
                 where="degradation.kernels.size",
-                fix=f"use {default_kernel_size(self.scale)}, the default for x{self.scale}",
+                fix=f"use an odd size, such as the default, {default_kernel_size(self.scale)}",
             )
 
     @property
@@ -138,12 +139,14 @@ class GaussianKernels:
             variance = variance[:, :1].expand(-1, 2)
         gain = None
         if self.pixel_noise:
-            uniform = torch.rand(n, self.kernel_size, self.kernel_size, generator=generator, dtype=torch.float64)
+            uniform = torch.rand(
+                n, self.kernel_size, self.kernel_size, generator=generator, dtype=torch.float64
+            )
             gain = 1 + self.pixel_noise * (2 * uniform - 1)
         return self._build(variance, math.pi * draws[:, 2], gain)
 
     def validation_grid(self) -> Float[Tensor, "n 1 k k"]:
-        """FKP's validation kernels: both variances in steps of 0.3 up to the maximum + 0.3, angles in steps of 0.2.
+        """FKP's validation kernels: variances in steps of 0.3 to the maximum + 0.3, angles in steps of 0.2.
 
         4,624 / 10,000 / 17,424 kernels for x2 / x3 / x4. The last node lies above the training maximum.
         """

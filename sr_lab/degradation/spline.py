@@ -1,4 +1,4 @@
-"""Sub-pixel shift of many small images by cubic B-splines, as `scipy.ndimage.shift` does, in batched torch."""
+"""Sub-pixel shift of many small images by cubic B-splines: `scipy.ndimage.shift` in batched torch."""
 
 from functools import lru_cache
 
@@ -25,6 +25,7 @@ def _fold_mirror(weights: Tensor, n: int, pad: int) -> Tensor:
 
 
 @lru_cache(maxsize=32)
+@torch.inference_mode(False)  # the cache outlives the caller's mode
 def _prefilter(n: int) -> Tensor:
     """Matrix from samples to B-spline coefficients under mirror boundaries (float64)."""
     at = torch.arange(n, dtype=torch.float64)
@@ -43,7 +44,9 @@ def spline_shift(image: Float[Tensor, "n k k"], shift: Float[Tensor, "n 2"]) -> 
         float64 images, equal to `scipy.ndimage.shift(image, shift, order=3, mode="constant")`.
     """
     n = image.shape[-1]
-    at = torch.arange(n, dtype=torch.float64, device=image.device) - shift.to(torch.float64)[..., None]  # (n, 2, k)
+    at = (
+        torch.arange(n, dtype=torch.float64, device=image.device) - shift.to(torch.float64)[..., None]
+    )  # (n, 2, k)
     knots = torch.arange(-2, n + 2, dtype=torch.float64, device=image.device)
     weights = _fold_mirror(_bspline3(at[..., None] - knots), n, 2)
     weights = weights * ((at >= 0) & (at <= n - 1))[..., None]

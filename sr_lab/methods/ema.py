@@ -8,7 +8,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 
 class EMA(pl.Callback):
-    """Average `module.backbone` after every step and put the average in its place at validation and at the end.
+    """Average `module.backbone` after every step; the average takes its place at validation and at the end.
 
     Args:
         decay: weight of the past.
@@ -26,7 +26,9 @@ class EMA(pl.Callback):
         if self._resumed is not None:
             self.average.load_state_dict(self._resumed)
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any) -> None:
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         """Update."""
         assert self.average is not None
         self.average.update_parameters(_backbone(pl_module))
@@ -43,6 +45,12 @@ class EMA(pl.Callback):
             _backbone(pl_module).load_state_dict(self._live)
             self._live = None
 
+    def on_exception(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
+    ) -> None:
+        """Interrupted while it validates: the checkpoint that is written now shall hold the live weights."""
+        self.on_validation_end(trainer, pl_module)
+
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Leave the average in the module."""
         if self.average is not None:
@@ -58,4 +66,4 @@ class EMA(pl.Callback):
 
 
 def _backbone(module: pl.LightningModule) -> nn.Module:
-    return module.backbone  # pyright: ignore[reportReturnType, reportAttributeAccessIssue]
+    return module.backbone  # pyright: ignore[reportReturnType]

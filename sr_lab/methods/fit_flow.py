@@ -1,5 +1,6 @@
 """Training of the FKP flow by maximum likelihood on kernels drawn on the fly."""
 
+import math
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -11,21 +12,27 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from sr_lab.degradation.chain import keyed_generator
 from sr_lab.degradation.gaussian import GaussianKernels, gaussian_kernels
+from sr_lab.errors import UserError
 from sr_lab.priors.flow import KernelFlow, published_hidden
 from sr_lab.weights.store import Checkpoint
 
+_HEADROOM = 1.01  # over the greatest kernel value: room for the dequantisation, 1/720 of c
+
 
 class FreshKernels(IterableDataset[Float[Tensor, "b 1 k k"]]):
-    """Batches of new random kernels; the stream depends on seed and epoch, so training resumes where it was."""
+    """Batches of new random kernels; the stream depends on seed, epoch and rank, so training can resume."""
 
-    def __init__(self, kernels: GaussianKernels, batch_size: int, batches: int, seed: int) -> None:
-        self.kernels, self.batch_size, self.batches, self.seed, self.epoch = kernels, batch_size, batches, seed, 0
+    def __init__(
+        self, kernels: GaussianKernels, batch_size: int, batches: int, seed: int, rank: int = 0
+    ) -> None:
+        self.kernels, self.batch_size, self.batches, self.seed = kernels, batch_size, batches, seed
+        self.rank, self.epoch = rank, 0
 
     def __len__(self) -> int:
         return self.batches
 
     def __iter__(self) -> Iterator[Float[Tensor, "b 1 k k"]]:
-        generator = keyed_generator(self.seed, f"epoch {self.epoch}", "kernels")
+        generator = keyed_generator(self.seed, _key(self.epoch, self.rank), "kernels")
         for _ in range(self.batches):
             yield self.kernels.sample(self.batch_size, generator)
 
@@ -38,8 +45,8 @@ class FitKernelFlow(pl.LightningModule):
         seed: of kernels, dequantisation and the flow's start.
         epochs, kernels_per_epoch, batch_size: published 100, 50,000 and 100.
         lr, weight_decay: of Adam; published 1e-4 and 1e-6.
-        schedule: `halving`, the published steps at 40, 50, ..., 90 % of the epochs; or `one_cycle` (Smith & Topin
-            2018), which with a 20 times larger step reaches a lower likelihood loss in a tenth of the epochs.
+        schedule: `halving`, the published steps at 40, 50, ..., 90 % of the epochs; or `one_cycle` (Smith &
+            Topin 2018), which with a 20 times larger step reaches a lower loss in a tenth of the epochs.
         hidden: width of the coupling nets; default min(5s+5, 25).
 
     Source: FKP section 3.2 and its released training recipe.
@@ -60,6 +67,12 @@ class FitKernelFlow(pl.LightningModule):
         hidden: int | None = None,
     ) -> None:
         super().__init__()
+        if kernels.anchor != "fkp":
+            raise UserError(
+                f"flows are trained at the 'fkp' anchor, the kernels are at '{kernels.anchor}'",
+                where="method.kernels.anchor",
+                fix="leave it out; the prior turns its kernels to the anchor of the degradation",
+            )
         self.kernels, self.seed, self.epochs = kernels, seed, epochs
         self.batch_size, self.batches = batch_size, kernels_per_epoch // batch_size
         self.lr, self.weight_decay = lr, weight_decay
@@ -69,7 +82,6 @@ class FitKernelFlow(pl.LightningModule):
             self.flow = KernelFlow(
                 kernels.kernel_size, hidden or published_hidden(kernels.scale), normalization(kernels)
             )
-        self.noise = keyed_generator(seed, "dequantisation", "fit_flow")
 
     def setup(self, stage: str) -> None:
         """Draw the validation grid once."""
@@ -77,7 +89,7 @@ class FitKernelFlow(pl.LightningModule):
 
     def train_dataloader(self) -> DataLoader[Tensor]:
         """Fresh kernels every epoch."""
-        self.stream = FreshKernels(self.kernels, self.batch_size, self.batches, self.seed)
+        self.stream = FreshKernels(self.kernels, self.batch_size, self.batches, self.seed, self.global_rank)
         return DataLoader(self.stream, batch_size=None)
 
     def val_dataloader(self) -> DataLoader[Tensor]:
@@ -87,7 +99,7 @@ class FitKernelFlow(pl.LightningModule):
     def on_train_epoch_start(self) -> None:
         """Key the kernel stream and the dequantisation by epoch."""
         self.stream.epoch = self.current_epoch
-        self.noise = keyed_generator(self.seed, f"epoch {self.current_epoch}", "dequantisation")
+        self.noise = keyed_generator(self.seed, _key(self.current_epoch, self.global_rank), "dequantisation")
 
     def on_validation_epoch_start(self) -> None:
         """The same dequantisation at every validation."""
@@ -118,14 +130,24 @@ class FitKernelFlow(pl.LightningModule):
         return Checkpoint(self.flow.state_dict())
 
 
+def _key(epoch: int, rank: int) -> str:
+    return f"epoch {epoch}" + (f", rank {rank}" if rank else "")
+
+
 def normalization(kernels: GaussianKernels) -> float:
-    """c of FKP: the maximum of the sharpest kernel, rounded to 5 digits, plus 0.01 (0.2335 / 0.31311 / 0.16908)."""
-    low = kernels.variances[0]
-    sharpest = gaussian_kernels(
-        torch.tensor([[low, low]], dtype=torch.float64),
-        torch.zeros(1),
+    """FKP's c: the maximum of the sharpest kernel, to 5 digits, plus 0.01 (0.2335 / 0.31311 / 0.16908).
+
+    More where a range of the user's own holds kernels that this would cut off.
+    """
+    low, high = kernels.variances
+    # the sharpest first, then lines of its width along an axis and a diagonal, which may peak higher
+    along = torch.linspace(low, high, 100, dtype=torch.float64).repeat(2)
+    peaks = gaussian_kernels(
+        torch.stack([torch.full_like(along, low), along], dim=1),
+        (torch.arange(200) // 100) * (math.pi / 4),
         scale=kernels.scale,
         size=kernels.kernel_size,
         recentre=kernels.recentre,
-    )
-    return round(sharpest.max().item(), 5) + 0.01
+    ).amax((1, 2, 3))
+    published, needed = round(peaks[0].item(), 5) + 0.01, peaks.max().item() * _HEADROOM
+    return published if published > needed else round(needed, 5)

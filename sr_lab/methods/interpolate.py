@@ -11,8 +11,8 @@ class Interpolate(Method):
     """MATLAB bicubic upsampling.
 
     Args:
-        aligned: move the result onto the HR grid of the degradation; without it, data at the `fkp` anchor lose about
-            3 dB to an offset of s-1 px, as in published tables.
+        aligned: move the result onto the HR grid of the degradation; without it, data at the `fkp` anchor
+            lose about 3 dB to an offset of s-1 px, as in published tables.
     """
 
     def __init__(self, aligned: bool = True) -> None:

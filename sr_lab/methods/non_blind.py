@@ -24,7 +24,11 @@ class NonBlind(Method):
     """
 
     def __init__(
-        self, prior: KernelPrior, solver: nn.Module, renormalise: bool = False, noise_level: float | None = None
+        self,
+        prior: KernelPrior,
+        solver: nn.Module,
+        renormalise: bool = False,
+        noise_level: float | None = None,
     ) -> None:
         super().__init__()
         self.prior, self.solver = prior, solver
@@ -36,12 +40,21 @@ class NonBlind(Method):
         self.prior.start(sample, self.degradation, self.generators(sample))
         kernel = self.prior.kernel().detach()
         noise = noise_of(sample, self.noise_level)
-        sr = solve(self.solver, sample.lr, kernel, sample.scale, noise, self.degradation.anchor, self.renormalise)
+        sr = solve(
+            self.solver,
+            sample.lr,
+            kernel,
+            sample.scale,
+            noise,
+            self.degradation.anchor,
+            self.renormalise,
+            self.degradation.phase,
+        )
         return Restored(sr, kernel, seconds=time.perf_counter() - started)
 
 
 def noise_of(sample: Sample, told: float | None) -> Float[Tensor, " b"]:
-    """Noise level per image that a solver is told: a fixed one, else what is known of the sample, else none."""
+    """Noise level per image that a solver is told: a fixed one, else what is known of the sample, else 0."""
     if told is not None:
         return torch.full((len(sample),), told, device=sample.lr.device)
     return sample.noise_level if sample.noise_level is not None else sample.lr.new_zeros(len(sample))
@@ -56,16 +69,17 @@ def solve(
     noise_level: Float[Tensor, " b"],
     anchor: Anchor,
     renormalise: bool = True,
+    phase: int = 0,
 ) -> Float[Tensor, "b c hs ws"]:
-    """Run a solver that was trained at the `fkp` anchor on a kernel of either convention.
+    """Run a solver that was trained at the `fkp` anchor and phase 0 on a kernel of either convention.
 
-    A `block_center` kernel is moved s-1 px up and left, which makes the solver restore the image moved likewise; the
-    result is rolled back. No kernel mass is lost, since the window grows with the move.
+    A `block_center` kernel is moved s-1 px up and left, which makes the solver restore the image moved
+    likewise; the result is rolled back. No kernel mass is lost, since the window grows with the move.
+    Decimation from another `phase` on is a move of the image too.
     """
     if renormalise:
         kernel = kernel / kernel.sum((-2, -1), keepdim=True)
-    if anchor == "fkp":
-        return solver(lr, kernel, scale, noise_level)
-    move = scale - 1
+    move = 0 if anchor == "fkp" else scale - 1
     moved = F.pad(kernel, (0, 2 * move, 0, 2 * move))  # the middle moves by +move, so the content by -move
-    return torch.roll(solver(lr, moved, scale, noise_level), (move, move), (-2, -1))
+    sr = solver(lr, moved, scale, noise_level)
+    return torch.roll(sr, (move + phase, move + phase), (-2, -1))

@@ -1,5 +1,6 @@
 """Supervised training of a non-blind backbone on patches degraded on the fly."""
 
+import time
 from typing import Any
 
 import torch
@@ -7,10 +8,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sr_lab.data.sample import Restored, Sample
-from sr_lab.degradation.chain import Degradation, keyed_generator
+from sr_lab.degradation.chain import Degradation, keyed_generator, modcrop
 from sr_lab.degradation.corruptions import GaussianNoise, Quantise
 from sr_lab.degradation.gaussian import GaussianKernels
+from sr_lab.errors import UserError
 from sr_lab.methods.base import Method
+from sr_lab.methods.non_blind import noise_of, solve
 from sr_lab.weights.store import Checkpoint
 
 
@@ -23,7 +26,6 @@ class Supervised(Method):
         max_steps: length of the cosine schedule.
         lr, weight_decay: of AdamW.
         warmup: steps of linear warm-up.
-        clip: gradient norm limit (Lightning's trainer applies it).
     """
 
     fits = True
@@ -38,7 +40,7 @@ class Supervised(Method):
         warmup: int = 200,
     ) -> None:
         super().__init__()
-        self.backbone = backbone.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self.backbone = backbone.to(memory_format=torch.channels_last)
         self.train_degradations = nn.ModuleDict(degradations)
         self.max_steps, self.lr, self.weight_decay, self.warmup = max_steps, lr, weight_decay, warmup
 
@@ -46,10 +48,12 @@ class Supervised(Method):
         """Degrade, restore, L1."""
         generator = keyed_generator(self.seed, f"{self.global_step}/{self.global_rank}", "supervised")
         names = list(self.train_degradations)
-        degradation: Degradation = self.train_degradations[names[self.global_step % len(names)]]  # pyright: ignore[reportAssignmentType]
-        degraded = degradation.degrade(batch, generator)
+        degradation = self.train_degradations[names[self.global_step % len(names)]]
+        assert isinstance(degradation, Degradation)
+        hr = modcrop(batch, degradation.scale)
+        degraded = degradation.degrade(hr, generator)
         sr = self.backbone(degraded.lr, degraded.kernel, degradation.scale, degraded.noise_level)
-        loss = (sr - batch).abs().mean()
+        loss = (sr - hr).abs().mean()
         self.log("l1", loss, prog_bar=True)
         return loss
 
@@ -63,10 +67,24 @@ class Supervised(Method):
 
     def restore(self, sample: Sample) -> Restored:
         """Non-blind restoration with the true kernel."""
-        assert sample.kernel is not None
-        noise = sample.noise_level if sample.noise_level is not None else sample.lr.new_zeros(len(sample))
-        with torch.no_grad():
-            return Restored(self.backbone(sample.lr, sample.kernel, sample.scale, noise))
+        if sample.kernel is None:
+            raise UserError(
+                "a non-blind network needs the true kernel, and this degradation has none",
+                where="degradation",
+                fix="choose a degradation with kernels, such as gaussian",
+            )
+        started = time.perf_counter()
+        sr = solve(
+            self.backbone,
+            sample.lr,
+            sample.kernel,
+            sample.scale,
+            noise_of(sample, None),
+            self.degradation.anchor,
+            renormalise=False,
+            phase=self.degradation.phase,
+        )
+        return Restored(sr, seconds=time.perf_counter() - started)
 
     def configure_optimizers(self) -> Any:
         """AdamW with linear warm-up and a cosine to zero, stepped every batch."""
@@ -81,7 +99,9 @@ class Supervised(Method):
         return Checkpoint(self.backbone.state_dict(), getattr(self.backbone, "architecture", {}))
 
 
-def fkp_degradations(scales: list[int], noise: float = 25 / 255, noise_free: float = 0.4) -> dict[str, Degradation]:
+def fkp_degradations(
+    scales: list[int], noise: float = 25 / 255, noise_free: float = 0.4
+) -> dict[str, Degradation]:
     """What a non-blind solver must cope with behind FKP: its kernel range at every scale, noise, 8 bits.
 
     Args:

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from sr_lab.backbones.skip import noise_input
 from sr_lab.data.sample import Restored, Sample
 from sr_lab.errors import UserError
 from sr_lab.losses.ssim import ssim
@@ -27,12 +28,12 @@ class ZeroShot(Method):
 
     Args:
         prior: kernel prior.
-        backbone: image prior G, called with (images=, generators=) to make one network per image.
+        backbone: image prior G, called with (images=, generator=) to make one network per image.
         solver: non-blind network that restores once more with the estimated kernel; None returns G(z).
         iterations: image updates.
         ssim_iterations: the first ones use D = 1 - SSIM, the others MSE.
         lr: Adam step size of G.
-        input_scale: the fixed input z is U[0, input_scale).
+        input_channels, input_scale: the fixed input z is U[0, input_scale).
         precision: `bf16` runs G under autocast.
         trace_every: iterations between rows of the trace; the last one is always there.
         weight_average: decay of an average over image iterates that is returned in place of the last one.
@@ -51,6 +52,7 @@ class ZeroShot(Method):
         iterations: int = 1000,
         ssim_iterations: int = 80,
         lr: float = 5e-3,
+        input_channels: int = 3,
         input_scale: float = 0.1,
         precision: Literal["fp32", "bf16"] = "fp32",
         trace_every: int = 20,
@@ -62,7 +64,7 @@ class ZeroShot(Method):
         super().__init__()
         self.prior, self.backbone, self.solver = prior, backbone, solver
         self.iterations, self.ssim_iterations, self.lr = iterations, ssim_iterations, lr
-        self.input_scale, self.precision, self.trace_every = input_scale, precision, trace_every
+        self.input_channels, self.input_scale, self.precision, self.trace_every = input_channels, input_scale, precision, trace_every
         self.weight_average, self.patience = weight_average, patience
         self.renormalise, self.noise_level = renormalise, noise_level
 
@@ -86,9 +88,8 @@ class ZeroShot(Method):
         generators = self.generators(sample)
         size = (sample.lr.shape[-2] * sample.scale, sample.lr.shape[-1] * sample.scale)
         device = sample.lr.device
-        network = self.backbone(images=len(sample), generators=generators).to(device)
-        z = torch.stack([self.input_scale * torch.rand(network.channels_in, *size, generator=g) for g in generators])
-        z = z.to(device)
+        z = noise_input(generators, self.input_channels, *size, self.input_scale).to(device)
+        network = self.backbone(images=len(sample), generator=generators).to(device)
         self.prior.start(sample, self.degradation, generators)
         # fused: one kernel launch a step; same update
         image_adam = torch.optim.Adam(network.parameters(), lr=self.lr, fused=True)

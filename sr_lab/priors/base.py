@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sr_lab.data.sample import Sample
+from sr_lab.degradation.anchor import default_kernel_size
 from sr_lab.degradation.chain import Degradation
 from sr_lab.errors import UserError
 
@@ -38,7 +39,7 @@ class KernelPrior(nn.Module, ABC):
     def kernel(self) -> Float[Tensor, "b 1 k k"]:
         """The current kernels at the anchor of the degradation."""
 
-    def after_step(self) -> None:  # noqa: B027 (most priors have no constraint to project onto)
+    def after_step(self) -> None:
         """Project the parameters onto their constraint; called on every iteration, frozen or not."""
 
     def steppable(self) -> list[nn.Parameter]:
@@ -47,18 +48,22 @@ class KernelPrior(nn.Module, ABC):
 
 
 def kernel_size_of(sample: Sample, degradation: Degradation) -> int:
-    """Side of the kernels that a degradation draws.
+    """Side of the kernels of a sample, or else of those that the degradation draws.
 
     Raises:
         UserError: the degradation has no kernel (bicubic).
     """
     if sample.kernel is not None:
         return sample.kernel.shape[-1]
-    size = getattr(degradation.kernels, "kernel_size", None)
-    if size is None:
+    kernels = degradation.kernels
+    if kernels is None:
         raise UserError(
             "this degradation has no blur kernel to estimate",
             where="prior",
             fix="choose a degradation with kernels (gaussian, motion, ...) or method=interpolate",
         )
-    return size
+    return (
+        getattr(kernels, "kernel_size", None)
+        or getattr(kernels, "size", None)
+        or default_kernel_size(degradation.scale)
+    )

@@ -26,7 +26,9 @@ class DoubleDIP(KernelPrior):
     bias_out: nn.Parameter
     code: Tensor
 
-    def __init__(self, lr: float = 1e-4, first_update: int = 1, code_size: int = 200, hidden: int = 1000) -> None:
+    def __init__(
+        self, lr: float = 1e-4, first_update: int = 1, code_size: int = 200, hidden: int = 1000
+    ) -> None:
         super().__init__(lr, first_update)
         self.code_size, self.hidden = code_size, hidden
 
@@ -34,7 +36,9 @@ class DoubleDIP(KernelPrior):
         """Draw codes from U[0, 0.1) and layers as `torch.nn.Linear` does."""
         self.size = kernel_size_of(sample, degradation)
         device = sample.lr.device
-        self.register_buffer("code", torch.stack([0.1 * torch.rand(self.code_size, generator=g) for g in generators]))
+        self.register_buffer(
+            "code", torch.stack([0.1 * torch.rand(self.code_size, generator=g) for g in generators])
+        )
         self.weight_in, self.bias_in = _linear(self.code_size, self.hidden, generators)
         self.weight_out, self.bias_out = _linear(self.hidden, self.size**2, generators)
         self.to(device)
@@ -46,11 +50,15 @@ class DoubleDIP(KernelPrior):
         return torch.softmax(logits, dim=-1).view(-1, 1, self.size, self.size)
 
 
-def _linear(fan_in: int, fan_out: int, generators: list[torch.Generator]) -> tuple[nn.Parameter, nn.Parameter]:
+def _linear(
+    fan_in: int, fan_out: int, generators: list[torch.Generator]
+) -> tuple[nn.Parameter, nn.Parameter]:
     """Weights (b, in, out) and biases (b, 1, out), uniform in +-1/sqrt(fan_in)."""
     bound = 1 / math.sqrt(fan_in)
 
     def draw(*shape: int) -> nn.Parameter:
-        return nn.Parameter(torch.stack([bound * (2 * torch.rand(*shape, generator=g) - 1) for g in generators]))
+        return nn.Parameter(
+            torch.stack([bound * (2 * torch.rand(*shape, generator=g) - 1) for g in generators])
+        )
 
     return draw(fan_in, fan_out), draw(1, fan_out)

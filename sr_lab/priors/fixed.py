@@ -1,5 +1,6 @@
 """Kernels that are known instead of estimated: the true one, a file, and MATLAB's bicubic."""
 
+import math
 from abc import abstractmethod
 
 import torch
@@ -61,7 +62,7 @@ class KernelFile(FixedKernel):
 
 
 class BicubicKernel(FixedKernel):
-    """The kernel that non-blind nets trained on bicubic data assume: MATLAB's antialiased cubic, at the anchor."""
+    """The kernel that nets trained on bicubic data assume: MATLAB's antialiased cubic, at the anchor."""
 
     def look_up(self, sample: Sample, degradation: Degradation) -> Float[Tensor, "b 1 k k"]:
         """Separable, 4s taps wide."""
@@ -70,8 +71,12 @@ class BicubicKernel(FixedKernel):
 
 
 def bicubic_kernel(scale: int, anchor: Anchor) -> Float[Tensor, "1 1 k k"]:
-    """MATLAB's bicubic decimation by s as a correlation kernel on the default window: the impulse response of `imresize`."""
-    size, blocks = default_kernel_size(scale), 9
+    """MATLAB's bicubic decimation by s as a correlation kernel: the impulse response of `imresize`.
+
+    On the default window, or from x6 on the least that holds its 4s taps.
+    """
+    reach = math.ceil((5 * scale - 1) / 2) - 1  # 2s taps either way of a centre (s-1)/2 off the window's
+    size, blocks = max(default_kernel_size(scale), 2 * reach + 1), 9
     impulses = torch.eye(blocks * scale, dtype=torch.float64)[None, None]
     response = imresize(impulses, (blocks, blocks * scale))[0, 0, blocks // 2]
     first = blocks // 2 * scale - size // 2

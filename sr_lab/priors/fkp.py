@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sr_lab.data.sample import Sample
-from sr_lab.degradation.anchor import to_anchor
+from sr_lab.degradation.anchor import Anchor, to_anchor
 from sr_lab.degradation.chain import Degradation
 from sr_lab.errors import UserError
 from sr_lab.priors.base import KernelPrior, kernel_size_of
@@ -19,7 +19,7 @@ class FKP(KernelPrior):
     Args:
         weights: name in `sr-lab weights list`, or a path, of a flow trained for the scale.
         lr: Adam step size on the code.
-        first_update: 77 repeats the published freeze (a flag set after 75 iterations, read one forward later).
+        first_update: 77 repeats the published freeze (a flag set after 75 iterations, read a forward later).
         radius: of the sphere; default k - 1.
         renormalise: divide the kernel by its sum (published: no; sums run from 0.7 to 1.3).
 
@@ -37,10 +37,12 @@ class FKP(KernelPrior):
         renormalise: bool = False,
     ) -> None:
         super().__init__(lr, first_update)
-        self.flow = KernelFlow.from_state_dict(load_weights(weights).state, where=weights).requires_grad_(False)
+        self.flow = KernelFlow.from_state_dict(load_weights(weights).state, where=weights).requires_grad_(
+            False
+        )
         self.radius = radius if radius is not None else self.flow.side - 1.0
         self.renormalise = renormalise
-        self.anchor = "fkp"
+        self.anchor: Anchor = "fkp"
 
     def start(self, sample: Sample, degradation: Degradation, generators: list[torch.Generator]) -> None:
         """Draw codes from N(0, I)."""
@@ -49,7 +51,7 @@ class FKP(KernelPrior):
             raise UserError(
                 f"the flow makes {self.flow.side}x{self.flow.side} kernels, the degradation {size}x{size}",
                 where="prior.weights",
-                fix="choose the flow of this scale (fkp_x2, fkp_x3, fkp_x4), or train one: experiment=train_fkp",
+                fix="choose the flow of this scale (fkp_x2, fkp_x3, fkp_x4) or experiment=train_fkp",
             )
         self.anchor = degradation.anchor
         codes = torch.stack([torch.randn(self.flow.dimension, generator=g) for g in generators])

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sr_lab.errors import UserError
+from sr_lab.weights.store import misfit
 
 _EPSILON = 1e-5
 _DEQUANTISATION = 720.0
@@ -123,7 +124,7 @@ class KernelFlow(nn.Module):
         if generator is not None:
             noise = torch.rand(x.shape, generator=generator, device=generator.device)
             x = x + noise.to(x.device) / _DEQUANTISATION
-        v = self.alpha + (1 - 2 * self.alpha) * x
+        v = (self.alpha + (1 - 2 * self.alpha) * x).clamp(max=1 - self.alpha)  # a peak above c has no logit
         return torch.logit(v)
 
     def log_prob(self, logits: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
@@ -165,9 +166,9 @@ class KernelFlow(nn.Module):
                 alpha=float(state["alpha"]),
             )
             flow.load_state_dict(state, strict=True)
-        except (KeyError, RuntimeError) as error:
+        except (KeyError, RuntimeError, ValueError) as error:
             raise UserError(
-                f"these weights are not an FKP flow ({str(error).splitlines()[0]})",
+                f"these weights are not an FKP flow ({misfit(error)})",
                 where=where,
                 fix="expected the keys of FKP_x2/x3/x4.pt; see `sr-lab weights import --help`",
             ) from error

@@ -57,6 +57,11 @@ class Group:
         return {name: estimate for name, estimate in found.items() if estimate}
 
     @property
+    def is_bound(self) -> bool:
+        """Whether the true kernel was given away, so that the group is a bound and no competitor."""
+        return self.labels.get("prior") == "oracle"
+
+    @property
     def image_ids(self) -> list[str]:
         """Every image that a run of the group restored or measured."""
         measured = (ids for run in self.runs for m in run.record.metrics.values() for ids in m.per_image)
@@ -89,17 +94,24 @@ def bootstrap_interval(values: Sequence[float]) -> tuple[float, float] | None:
     """95 % interval of the mean: BCa bootstrap (Efron 1987), with fixed resamples; None below two."""
     if len(values) < 2:
         return None
-    if np.ptp(values) == 0:
-        return values[0], values[0]
+    low, width = min(values), float(np.ptp(values))
+    if width == 0:
+        return low, low
+    # in [0, 1] the cubes of tiny differences, which the acceleration needs, do not underflow
     found = bootstrap(
-        (np.asarray(values),),
-        np.mean,
+        ((np.asarray(values) - low) / width,),
+        _rounded_mean,
         n_resamples=RESAMPLES,
         confidence_level=CONFIDENCE,
         method="BCa",
         rng=np.random.default_rng(0),
     ).confidence_interval
-    return float(found.low), float(found.high)
+    return low + width * float(found.low), low + width * float(found.high)
+
+
+def _rounded_mean(values: np.ndarray, axis: int) -> np.ndarray | np.floating:
+    # BCa asks how many resamples have exactly the mean of the sample; of few images many do, but for rounding
+    return np.mean(values, axis=axis).round(9)
 
 
 def finite(values: Mapping[str, float | None]) -> dict[str, float]:

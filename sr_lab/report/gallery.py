@@ -9,10 +9,11 @@ from itertools import zip_longest
 import numpy as np
 
 from sr_lab.report.collection import Run
+from sr_lab.report.companions import BASELINE, floor_of, stages_of
 from sr_lab.report.detail import Region, detailed_region
 from sr_lab.report.files import Files
 from sr_lab.report.pixels import centre_of_mass, data_address, kernel_picture, levels, shrink, with_frame
-from sr_lab.report.table import BASELINE, Column, Row, Table, floor_of, stages_of
+from sr_lab.report.table import Column, Row, Table
 from sr_lab.report.traces import Chart, Trace, draw_charts, line_class
 from sr_lab.report.wording import TIMES, number, size
 

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from sr_lab.report.companions import BASELINE
 from sr_lab.report.provenance import Provenance
-from sr_lab.report.table import BASELINE, Cell, Table
+from sr_lab.report.table import Cell, Table
 from sr_lab.report.wording import ABSENT
 
 
@@ -66,7 +67,8 @@ def _table(table: Table) -> str:
     lines.append(_row(["---"] * len(table.label_titles) + ["---:"] * (len(heads) - len(table.label_titles))))
     for block in table.blocks:
         if block.baseline:
-            texts = [*block.baseline_labels, *block.baseline, *[""] * len(table.fact_titles)]
+            means = [mean or ABSENT for mean in block.baseline]
+            texts = [*block.baseline_labels, *means, *[""] * len(table.fact_titles)]
             lines.append(_row(map(_text, texts)))
         for row in block.rows:
             texts = [*map(_text, row.labels), *map(_cell, row.cells), *map(_text, row.facts)]

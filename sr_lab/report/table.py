@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sr_lab.report.aggregate import RESAMPLES, Estimate, Group
+from sr_lab.report.aggregate import Estimate, Group
+from sr_lab.report.companions import BASELINE, floor_of, is_companion, stages_of
+from sr_lab.report.reading import explain
 from sr_lab.report.variants import variant_columns
 from sr_lab.report.wording import (
     ABSENT,
@@ -22,12 +24,6 @@ from sr_lab.report.wording import (
 # runs are compared where these agree; the order is that of the columns
 BLOCK = ("scene", "dataset", "degradation", "scale")
 _ORDER = (*BLOCK, "prior", "backbone", "solver", "method")
-_FLOOR = "_zero"
-_STAGE = "@"
-BASELINE = "bicubic"
-_FEW_IMAGES = 10
-
-Labels = dict[str, str | int]
 
 
 @dataclass(frozen=True)
@@ -82,7 +78,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Block:
-    """Rows that may be compared, and what bicubic reaches in each column if it is the same beside every row."""
+    """Rows that may be compared, and what bicubic reaches in each column if all rows agree on it."""
 
     rows: list[Row]
     baseline_labels: list[str]
@@ -110,8 +106,8 @@ class Table:
 
 def build_table(groups: Sequence[Group]) -> Table:
     """Arrange groups: blocks of one scene, dataset, degradation and scale, the best mean of each marked."""
-    groups = sorted(groups, key=lambda group: [_sortable(group.labels.get(key)) for key in _keys(groups)])
     keys = _keys(groups)
+    groups = sorted(groups, key=lambda group: [_sortable(group.labels.get(key)) for key in keys])
     differing = [key for key in keys if len({group.labels.get(key) for group in groups}) > 1]
     variants = variant_columns(groups)
     texts = [
@@ -149,20 +145,10 @@ def build_table(groups: Sequence[Group]) -> Table:
             _with_baseline(_mark_best(rows, columns, warnings), list(texts[0])) for rows in blocks.values()
         ],
         constants={key: label_value(key, groups[0].labels[key]) for key in keys if key not in differing},
-        scope=f"{_counts_of_images(groups)}, {_counts_of_seeds(groups)}",
-        reading=_reading(groups, len(blocks)),
+        scope=", ".join(_counts(groups)),
+        reading=explain(groups, len(blocks)),
         warnings=warnings,
     )
-
-
-def floor_of(name: str, names: Iterable[str]) -> str | None:
-    """The metric that tells what a trivial answer scores: an all-zero kernel on `kernel_psnr`."""
-    return name + _FLOOR if name + _FLOOR in set(names) else None
-
-
-def stages_of(name: str, names: Iterable[str]) -> dict[str, str]:
-    """Metrics of the same kind on other pictures of the run, by picture: `psnr_y@bicubic` for bicubic."""
-    return {other.removeprefix(name + _STAGE): other for other in names if other.startswith(name + _STAGE)}
 
 
 def _keys(groups: Sequence[Group]) -> list[str]:
@@ -178,10 +164,8 @@ def _columns(groups: Sequence[Group], texts: Sequence[dict[str, str]]) -> list[C
     names = dict.fromkeys(name for group in groups for name in group.estimates)
     columns = []
     for name in names:
-        if name.endswith(_FLOOR) and name.removesuffix(_FLOOR) in names:
-            continue
-        if name.partition(_STAGE)[0] in names and _STAGE in name:
-            continue
+        if is_companion(name, names):
+            continue  # they stand beside what they are to be compared with
         found = [(g.estimates[name], t) for g, t in zip(groups, texts, strict=True) if name in g.estimates]
         first = found[0][0]
         users: dict[str, list[str]] = defaultdict(list)
@@ -238,7 +222,7 @@ def _mark_best(rows: list[Row], columns: Sequence[Column], warnings: list[str]) 
     """Bold the best mean of a column, ties as printed included, if the rows measured the same thing."""
     marked = [list(row.cells) for row in rows]
     for place, column in enumerate(columns):
-        having = [i for i, row in enumerate(rows) if row.cells[place] and not _is_bound(row.group)]
+        having = [i for i, row in enumerate(rows) if row.cells[place] and not row.group.is_bound]
         estimates = [rows[i].group.estimates[column.name] for i in having]
         if len(having) < 2:
             continue
@@ -259,11 +243,6 @@ def _mark_best(rows: list[Row], columns: Sequence[Column], warnings: list[str]) 
     return [replace(row, cells=cells) for row, cells in zip(rows, marked, strict=True)]
 
 
-def _is_bound(group: Group) -> bool:
-    """Whether the answer was given away, so that the row is a bound and no competitor."""
-    return group.labels.get("prior") == "oracle"
-
-
 def _with_baseline(rows: list[Row], titles: Sequence[str]) -> Block:
     """Lift bicubic out of the cells of a column where all of them agree on it."""
     baseline = []
@@ -282,7 +261,7 @@ def _with_baseline(rows: list[Row], titles: Sequence[str]) -> Block:
     ]
     labels = [label if title in BLOCK else "" for title, label in zip(titles, rows[0].labels, strict=True)]
     free = next((i for i, title in enumerate(titles) if title not in BLOCK), len(titles) - 1)
-    labels[free] = f"{labels[free]} {BASELINE}".strip()
+    labels[free] = f"{labels[free]} {BASELINE} reference".strip()
     return Block(lifted, labels, baseline if any(baseline) else [])
 
 
@@ -297,33 +276,6 @@ def _facts(groups: Sequence[Group]) -> dict[str, list[str]]:
     }
 
 
-def _counts_of_images(groups: Sequence[Group]) -> str:
-    return counts((len(group.image_ids) for group in groups), "image")
-
-
-def _counts_of_seeds(groups: Sequence[Group]) -> str:
-    return counts((len(group.runs) for group in groups), "seed")
-
-
-def _reading(groups: Sequence[Group], blocks: int) -> list[str]:
-    """How the numbers are to be read; only what the table at hand shows."""
-    estimates = [estimate for group in groups for estimate in group.estimates.values()]
-    if not estimates:
-        why = ": the images have no ground truth" if any(group.image_ids for group in groups) else ""
-        return [f"No metric was measured{why}."]
-    lines = ["Numbers are means over images, each image first averaged over its seeds."]
-    sizes = [len(estimate.per_image) for estimate in estimates if estimate.interval]
-    if sizes:
-        rough = "; over so few images it is rough" if min(sizes) < _FEW_IMAGES else ""
-        how = f"BCa bootstrap, {RESAMPLES} resamples"
-        lines.append(f"In brackets: 95 % interval of the mean over images ({how}){rough}.")
-    if any(estimate.spread is not None for estimate in estimates):
-        lines.append("Seed sd: standard deviation, over seeds, of the mean of one seed.")
-    if any(floor_of(name, group.estimates) for group in groups for name in group.estimates):
-        lines.append("Zero kernel: what an all-zero kernel scores; kernel PSNR counts from there.")
-    if len(groups) > blocks:
-        best = "best mean" if blocks == 1 else "best mean among the rows between two rules"
-        lines.append(f"Bold: {best}; this is no test of significance.")
-        if any(_is_bound(group) for group in groups):
-            lines.append("Oracle rows were given the true kernel: they are bounds, and never bold.")
-    return lines
+def _counts(groups: Sequence[Group]) -> tuple[str, str]:
+    images = counts((len(group.image_ids) for group in groups), "image")
+    return images, counts((len(group.runs) for group in groups), "seed")

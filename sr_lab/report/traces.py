@@ -104,8 +104,8 @@ class _Axis:
 
     low: float
     high: float
-    start: float
-    end: float
+    start: int
+    end: int
     log: bool = False
 
     def place(self, value: float) -> float:

@@ -5,6 +5,7 @@ import json
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import torch
@@ -62,7 +63,9 @@ def read_manifest(folder: Path) -> dict[str, Entry]:
     try:
         return {item["name"]: Entry(**item) for item in json.loads(path.read_text(encoding="utf-8"))}
     except (ValueError, TypeError, KeyError) as error:
-        raise UserError(f"damaged manifest ({error})", where=str(path), fix="import the weights again") from error
+        raise UserError(
+            f"damaged manifest ({error})", where=str(path), fix="import the weights again"
+        ) from error
 
 
 def all_entries() -> dict[str, tuple[Path, Entry]]:
@@ -86,7 +89,9 @@ def load_weights(name: str) -> Checkpoint:
         path = folder / entry.file
         if path.exists() and sha256(path) != entry.sha256:
             raise UserError(
-                "its sha256 differs from the manifest's", where=str(path), fix="reinstall or import the weights again"
+                "its sha256 differs from the manifest's",
+                where=str(path),
+                fix="reinstall or import the weights again",
             )
     else:
         path = Path(name).expanduser()
@@ -97,7 +102,7 @@ def load_weights(name: str) -> Checkpoint:
             raise UserError(
                 f"no weights named '{name}'" + (f"; did you mean '{near[0]}'?" if near else ""),
                 where="weights",
-                fix=f"known: {', '.join(sorted(entries)) or 'none'}; or give a .pt file; see `sr-lab weights list`",
+                fix=f"known: {', '.join(sorted(entries)) or 'none'}; or a .pt file (`sr-lab weights list`)",
             )
     if not path.exists():
         raise UserError("no such file", where=str(path), fix="see `sr-lab weights list`")
@@ -112,20 +117,30 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """
     try:
         data = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises RuntimeError, UnpicklingError, EOFError, ... by the kind of damage
+    except Exception as error:  # RuntimeError, UnpicklingError, EOFError, ... by the kind of damage
         raise UserError(
-            f"not a safe torch checkpoint ({str(error).splitlines()[0] if str(error) else type(error).__name__})",
+            f"not a safe torch checkpoint ({next(iter(str(error).splitlines()), type(error).__name__)})",
             where=str(path),
             fix="only files of plain tensors are read (weights_only=True)",
         ) from error
     architecture: dict[str, Any] = {}
-    if isinstance(data, dict) and "architecture" in data and "state" in data:
+    if isinstance(data, dict) and "state" in data and isinstance(data.get("architecture"), dict):
         data, architecture = data["state"], data["architecture"]
     elif isinstance(data, dict) and set(data) == {"model_state"}:  # FKP_x2.pt, ...
         data = data["model_state"]
     if not isinstance(data, dict) or not data or not all(isinstance(v, Tensor) for v in data.values()):
-        raise UserError("no state dict inside", where=str(path), fix="save model.state_dict() and try again")
+        raise UserError(
+            "no state dict inside",
+            where=str(path),
+            fix="give the weights.pt of a run, or a file of model.state_dict()",
+        )
     return Checkpoint(dict(data), architecture)
+
+
+def misfit(error: Exception) -> str:
+    """What torch says of a state dict that does not fit a module, in one short line."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    return shorten(" ".join(lines[1:] or lines), 200)  # the first of several only names the module's class
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:

@@ -1,9 +1,8 @@
 """DIP-FKP written down plainly: fp32, eager, NCHW, one step at a time, nothing clever.
 
-Independent of `sr_lab` (it shares no code with the package) and so the yardstick for both its numbers and its speed.
-The blur is evaluated at every high-resolution pixel and then decimated, the flow runs on every iteration, and each
-layer is the torch module of that name.
-"""
+Independent of `sr_lab` (it shares no code with the package) and so the yardstick for both its numbers and
+its speed. The blur is evaluated at every high-resolution pixel and then decimated, the flow runs on every
+iteration, and each layer is the torch module of that name."""
 
 from __future__ import annotations
 
@@ -36,11 +35,11 @@ class NonLocal(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.half = channels // 2
-        self.g = nn.Conv2d(channels, self.half, 1)
-        self.theta = nn.Conv2d(channels, self.half, 1)
-        self.phi = nn.Conv2d(channels, self.half, 1)
-        self.out = nn.Conv2d(self.half, channels, 1)
+        self.inner = channels // 2
+        self.g = nn.Conv2d(channels, self.inner, 1)
+        self.theta = nn.Conv2d(channels, self.inner, 1)
+        self.phi = nn.Conv2d(channels, self.inner, 1)
+        self.out = nn.Conv2d(self.inner, channels, 1)
         self.norm = nn.BatchNorm2d(channels)
         nn.init.zeros_(self.norm.weight)
         nn.init.zeros_(self.norm.bias)
@@ -51,7 +50,7 @@ class NonLocal(nn.Module):
         theta = self.theta(x).flatten(2).transpose(1, 2)
         phi = F.max_pool2d(self.phi(x), 2).flatten(2)
         attention = theta @ phi / phi.shape[-1]
-        y = (attention @ g).transpose(1, 2).reshape(b, self.half, h, w)
+        y = (attention @ g).transpose(1, 2).reshape(b, self.inner, h, w)
         return x + self.norm(self.out(y))
 
 
@@ -157,7 +156,9 @@ def ssim(a: Tensor, b: Tensor) -> Tensor:
     mu_a, mu_b = mean(a), mean(b)
     var_a, var_b, cov = mean(a * a) - mu_a**2, mean(b * b) - mu_b**2, mean(a * b) - mu_a * mu_b
     c1, c2 = 0.01**2, 0.03**2
-    return (((2 * mu_a * mu_b + c1) * (2 * cov + c2)) / ((mu_a**2 + mu_b**2 + c1) * (var_a + var_b + c2))).mean()
+    return (
+        ((2 * mu_a * mu_b + c1) * (2 * cov + c2)) / ((mu_a**2 + mu_b**2 + c1) * (var_a + var_b + c2))
+    ).mean()
 
 
 class DipFkp:

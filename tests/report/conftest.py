@@ -18,17 +18,15 @@ LABELS: dict[str, str | int] = {
     "method": "zero_shot",
     "scale": 2,
 }
-MakeRun = Callable[..., Path]
 
 
-def measures(values: Mapping[str, float | None], **facts: Any) -> Measures:
+def _measures(values: Mapping[str, float], **facts: Any) -> Measures:
     known: dict[str, Any] = {"protocol": "Y, border 2", "higher_is_better": True, "unit": "dB"} | facts
-    present = [value for value in values.values() if value is not None]
-    mean = known.pop("mean", sum(present) / len(present) if present else 0.0)
-    return Measures(mean=mean, per_image=dict(values), **known)  # pyright: ignore[reportArgumentType]
+    mean = known.pop("mean", sum(values.values()) / max(len(values), 1))
+    return Measures(mean=mean, per_image=dict(values), **known)
 
 
-def write_pictures(folder: Path, image: str, seed: int, *, hr: bool = True, size: int = 24) -> ImageFiles:
+def _write_pictures(folder: Path, image: str, seed: int, *, hr: bool = True, size: int = 24) -> ImageFiles:
     """All that a run can leave of one x2 image."""
     random = np.random.default_rng(seed)
     files = ImageFiles(seconds=1.5)
@@ -47,24 +45,30 @@ def write_pictures(folder: Path, image: str, seed: int, *, hr: bool = True, size
 
 
 @pytest.fixture
-def make_run(tmp_path: Path) -> MakeRun:
+def measures() -> Callable[..., Measures]:
+    """One metric from its values by image; facts by name (protocol, unit, ...)."""
+    return _measures
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> Callable[..., Path]:
     """Write a record below `tmp_path / "runs"` and answer its folder."""
 
     def make(
-        name: str,
-        metrics: Mapping[str, Mapping[str, float | None] | Measures] | None = None,
+        where: str,
+        metrics: Mapping[str, Mapping[str, float] | Measures] | None = None,
         *,
         seed: int = 0,
         pictures: bool = False,
         labels: Mapping[str, str | int] | None = None,
         **changes: Any,
     ) -> Path:
-        folder = tmp_path / "runs" / name
+        folder = tmp_path / "runs" / where
         wanted = {"psnr_y": {"a": 20.0, "b": 30.0}} if metrics is None else metrics
-        found = {key: m if isinstance(m, Measures) else measures(m) for key, m in wanted.items()}
+        found = {key: m if isinstance(m, Measures) else _measures(m) for key, m in wanted.items()}
         images = dict.fromkeys(image for m in found.values() for image in m.per_image)
         files = {
-            image: write_pictures(folder, f"image{number}", number) if pictures else ImageFiles(seconds=1.5)
+            image: _write_pictures(folder, f"image{number}", number) if pictures else ImageFiles(seconds=1.5)
             for number, image in enumerate(images)
         }
         facts: dict[str, Any] = {

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,9 @@ from sr_lab.errors import UserError
 from sr_lab.report.collection import collect
 
 
-def test_finds_runs_at_any_depth_and_lists_what_is_no_record(make_run, tmp_path: Path) -> None:
+def test_finds_runs_at_any_depth_and_lists_what_is_no_record(
+    make_run: Callable[..., Path], tmp_path: Path
+) -> None:
     make_run("one/deep/seed0")
     make_run("one/deep/seed1", seed=1)
     bad = tmp_path / "runs" / "bad" / "result.json"
@@ -22,7 +25,9 @@ def test_finds_runs_at_any_depth_and_lists_what_is_no_record(make_run, tmp_path:
 
 
 @pytest.mark.parametrize("newest", ["first", "second", "third"])
-def test_of_the_same_run_twice_the_newer_counts(make_run, tmp_path: Path, newest: str) -> None:
+def test_of_the_same_run_twice_the_newer_counts(
+    make_run: Callable[..., Path], tmp_path: Path, newest: str
+) -> None:
     for name in ("first", "second", "third"):
         make_run(name, created="2026-11-21" if name == newest else "2026-11-20")
     found = collect(tmp_path / "runs")
@@ -31,7 +36,9 @@ def test_of_the_same_run_twice_the_newer_counts(make_run, tmp_path: Path, newest
     assert {newer.name for _, newer in found.superseded} == {newest}
 
 
-def test_another_seed_signature_or_label_is_another_run(make_run, tmp_path: Path) -> None:
+def test_another_seed_signature_or_label_is_another_run(
+    make_run: Callable[..., Path], tmp_path: Path
+) -> None:
     make_run("a")
     make_run("b", seed=1)
     make_run("c", signature="ffff")

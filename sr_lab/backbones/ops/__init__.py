@@ -1,0 +1,1 @@
+"""Cheaper exact forms of what the backbones compute."""

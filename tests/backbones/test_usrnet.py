@@ -1,0 +1,153 @@
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from sr_lab.backbones.usrnet import USRNet, load_usrnet, usrnet_from
+from sr_lab.degradation.blur import blur_decimate
+from sr_lab.degradation.chain import modcrop
+from sr_lab.degradation.gaussian import GaussianKernels
+from sr_lab.degradation.kernel_files import KernelFiles
+from sr_lab.degradation.noise import Rounding, quantise
+from sr_lab.errors import UserError
+from sr_lab.io.images import read_image
+from sr_lab.metrics.image import psnr, ssim
+from sr_lab.metrics.protocol import Protocol
+from sr_lab.weights.store import Checkpoint, save_checkpoint
+
+DATA = Path(os.environ.get("SR_LAB_DATA", Path(__file__).parents[3] / "shared" / "data"))
+PUBLISHED = DATA.parent / "weights" / "usrnet_tiny.pth"
+PAIR = DATA / "natural" / "fkp_test"
+needs_published = pytest.mark.skipif(
+    not (PUBLISHED.exists() and PAIR.exists()), reason=f"needs {PUBLISHED} and {PAIR} (set SR_LAB_DATA)"
+)
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def small(**options: object) -> USRNet:
+    defaults = {"iterations": 2, "widths": [4, 5, 6, 7], "blocks": 1, "hyper_width": 8}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return USRNet(**{**defaults, **options}).eval()  # pyright: ignore[reportArgumentType]
+
+
+def batch(scale: int, height: int, width: int, images: int = 2) -> tuple[torch.Tensor, ...]:
+    lr = torch.rand(images, 3, height, width, generator=seeded())
+    return lr, GaussianKernels(scale).sample(images, seeded()), torch.tensor([0.0, 0.05])[:images]
+
+
+def test_the_defaults_are_the_published_net():
+    net = USRNet()
+    assert sum(parameter.numel() for parameter in net.parameters()) == 590_332
+    state = net.state_dict()
+    assert len(state) == 42
+    assert state["p.m_head.weight"].shape == (16, 4, 3, 3)
+    assert state["h.mlp.4.bias"].shape == (12,)
+    assert not [name for name in state if name.startswith("p.") and "bias" in name]
+
+
+@pytest.mark.parametrize("options", [{}, {"unshuffle": 2}, {"unshuffle": 4}, {"residual": True}])
+@pytest.mark.parametrize(("scale", "height", "width"), [(1, 11, 23), (2, 7, 13), (3, 9, 6), (4, 5, 8)])
+def test_any_size_and_scale_goes_through(options: dict, scale: int, height: int, width: int):
+    net = small(**options)
+    kernels = GaussianKernels(scale, size=11).sample(2, seeded())
+    lr, _, noise = batch(scale, height, width)
+    out = net(lr, kernels, scale, noise)
+    assert out.shape == (2, 3, scale * height, scale * width)
+    assert torch.isfinite(out).all()
+
+
+@pytest.mark.parametrize("unshuffle", [1, 2])
+def test_images_of_a_batch_do_not_meet(unshuffle: int):
+    net = small(unshuffle=unshuffle)
+    lr, kernel, noise = batch(2, 12, 10)
+    together = net(lr, kernel, 2, noise)
+    for i in range(2):
+        alone = net(lr[i : i + 1], kernel[i : i + 1], 2, noise[i : i + 1])
+        torch.testing.assert_close(together[i : i + 1], alone, atol=1e-5, rtol=1e-4)
+
+
+def test_the_noise_level_and_the_kernel_matter():
+    net = small()
+    lr, kernel, _ = batch(2, 12, 10)
+    clean = net(lr, kernel, 2, torch.zeros(2))
+    assert (net(lr, kernel, 2, torch.full((2,), 0.1)) - clean).abs().max() > 1e-4
+    assert (net(lr, kernel.mT, 2, torch.zeros(2)) - clean).abs().max() > 1e-4
+
+
+def test_residual_adds_the_priors_input():
+    plain, residual = small(iterations=1), small(iterations=1, residual=True)
+    lr, kernel, noise = batch(2, 12, 10)
+    seen: list[torch.Tensor] = []
+    residual.p.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    torch.testing.assert_close(residual(lr, kernel, 2, noise), plain(lr, kernel, 2, noise) + seen[0])
+
+
+def test_gradients_reach_every_parameter_and_the_kernel():
+    net = small().train()
+    lr, kernel, noise = batch(2, 12, 10)
+    kernel.requires_grad_()
+    net(lr, kernel, 2, noise).square().sum().backward()
+    assert kernel.grad is not None
+    assert kernel.grad.abs().max() > 0
+    still = [name for name, p in net.named_parameters() if p.grad is None or p.grad.abs().max() == 0]
+    assert still == []
+
+
+@pytest.mark.parametrize("options", [{}, {"unshuffle": 2, "residual": True, "channels": 1}])
+def test_a_checkpoint_rebuilds_the_net(options: dict, tmp_path: Path):
+    net = small(**options)
+    save_checkpoint(tmp_path / "net.pt", Checkpoint(net.state_dict(), net.architecture))
+    again = load_usrnet(str(tmp_path / "net.pt"))
+    assert again.architecture == net.architecture
+    assert not again.training
+    lr, kernel, noise = batch(2, 12, 10)
+    lr = lr[:, : net.channels]
+    assert torch.equal(again(lr, kernel, 2, noise), net(lr, kernel, 2, noise))
+
+
+def test_a_bare_state_dict_tells_the_architecture():
+    net = small(iterations=3, blocks=2)
+    again = usrnet_from(Checkpoint(net.state_dict()), "here")
+    assert again.architecture == net.architecture
+
+
+def test_other_weights_are_refused():
+    state = small().state_dict()
+    with pytest.raises(UserError, match=r"here.*not a USRNet.*h\.mlp\.4\.bias"):
+        usrnet_from(Checkpoint({"weight": torch.zeros(1)}), "here")
+    with pytest.raises(UserError, match=r"p\.m_tail\.weight"):
+        usrnet_from(Checkpoint({k: v for k, v in state.items() if k != "p.m_tail.weight"}), "here")
+    with pytest.raises(UserError, match="not a USRNet"):
+        usrnet_from(Checkpoint(state, {"depth": 3}), "here")
+    with pytest.raises(UserError, match="unshuffle"):
+        USRNet(unshuffle=3)
+
+
+def restored(hr: torch.Tensor, how: Rounding) -> tuple[torch.Tensor, torch.Tensor]:
+    kernel = KernelFiles(PAIR / "102061_kernel_x4.mat", scale=4, recentre=False).kernels
+    lr = quantise(blur_decimate(hr, kernel, 4), how)
+    with torch.no_grad():
+        return load_usrnet(str(PUBLISHED))(lr, kernel, 4, torch.zeros(1)), hr
+
+
+def photo() -> torch.Tensor:
+    return modcrop(torch.from_numpy(read_image(PAIR / "102061_hr.png").pixels).permute(2, 0, 1)[None], 4)
+
+
+@needs_published
+def test_published_weights_restore_the_crop_as_published():
+    sr, hr = restored(photo()[..., 96:224, 112:240].contiguous(), "round")
+    assert psnr(sr, hr, Protocol.published(4)).item() == pytest.approx(21.45, abs=0.05)
+    assert ssim(sr, hr, Protocol.published(4)).item() == pytest.approx(0.6469, abs=0.003)
+
+
+@needs_published
+def test_published_weights_restore_the_whole_image_as_published():
+    sr, hr = restored(photo(), "floor")
+    assert psnr(sr, hr, Protocol.published(4)).item() == pytest.approx(26.11, abs=0.05)
+    assert ssim(sr, hr, Protocol.published(4)).item() == pytest.approx(0.7994, abs=0.003)

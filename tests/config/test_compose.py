@@ -1,0 +1,83 @@
+"""Every YAML composes and validates; what is wrong is named with its path, value and nearest match."""
+
+from pathlib import Path
+
+import pytest
+
+from sr_lab.config.compose import compose, groups, to_plain
+from sr_lab.config.paths import conf_dir
+from sr_lab.config.schema import validate
+from sr_lab.errors import UserError
+
+GROUPS = groups()
+# choices that leave something to the user, and what the user would say
+FILL = {
+    ("dataset", "folder"): ["dataset.images.root=/tmp"],
+    ("degradation", "kernel_files"): ["degradation.kernels.path=/tmp"],
+    ("prior", "file"): ["prior.path=/tmp/k.mat"],
+    ("method", "interpolate"): ["prior=null", "backbone=null", "backbone@solver=null"],
+    ("method", "non_blind"): ["prior=oracle"],
+    ("method", "fit_flow"): ["trainer.max_epochs=1"],
+    ("method", "supervised"): ["trainer.max_steps=1", "backbone=usrnet_untrained"],
+}
+CHOICES = [(group, choice) for group, choices in GROUPS.items() for choice in choices]
+
+
+@pytest.mark.parametrize(("group", "choice"), CHOICES)
+def test_every_yaml_composes_and_validates(group: str, choice: str) -> None:
+    overrides = [f"{group}={choice}", *FILL.get((group, choice), [])]
+    settings = validate(to_plain(compose(overrides)))
+    node = getattr(settings, group, None)
+    name = node.get("name") if isinstance(node, dict) else getattr(node, "name", None)
+    assert group == "experiment" or name == choice, "the label in a table is the file's name"
+
+
+@pytest.mark.parametrize(("group", "choice"), CHOICES)
+def test_every_key_has_a_comment_or_speaks_for_itself(group: str, choice: str) -> None:
+    lines = (conf_dir() / group / f"{choice}.yaml").read_text().splitlines()
+    assert any(line.startswith("# ") and "@package" not in line for line in lines[:2]), "no line says what this is"
+    assert len(lines) <= 40
+
+
+@pytest.mark.parametrize(
+    ("overrides", "where", "said"),
+    [
+        (["experiment=dip_fpk"], "experiment", ["dip_fpk", "did you mean 'dip_fkp'"]),
+        (["prior=fkpp"], "prior", ["fkpp", "did you mean 'fkp'", "double_dip"]),
+        (["method.iteratons=3"], "method.iteratons", ["did you mean 'method.iterations'"]),
+        (["methd.iterations=3"], "methd.iterations", ["did you mean 'method.iterations'"]),
+        (["degradation.anchor=block"], "degradation.anchor", ["'block'", "did you mean 'block_center'", "fkp"]),
+        (["degradation.boundary=wrap"], "degradation.boundary", ["'wrap'", "circular, reflect, replicate"]),
+        (["degradation.kernels.size=8"], "degradation.kernels.size", ["8", "odd", "default 19"]),
+        (["degradation.kernels.size=7"], "degradation.kernels.size", ["7", "at least 9"]),
+        (["degradation.kernels.scale=2"], "degradation.kernels.scale", ["2", "scale=4"]),
+        (["+degradation.kernels.sigma=2"], "degradation.kernels.sigma", ["'sigma'", "variance"]),
+        (["metrics=[psnr_z]"], "metrics", ["psnr_z", "psnr_y"]),
+        (["trainer.accelerator=gpuu"], "trainer.accelerator", ["did you mean 'gpu'"]),
+        (["scene.channels=1", "backbone.channels_out=3"], "backbone.channels_out", ["3 channels", "has 1"]),
+        (["scale=8"], "scale", ["x8", "usrnet"]),
+        (["scale=four"], "scale", ["four"]),
+        (["prior.lr=fast"], "prior.lr", ["fast"]),
+        (["prior=null"], "prior", ["needs a prior"]),
+        (["method.ssim_iterations=2000"], "method.ssim_iterations", ["2000", "0..1000"]),
+        (["dataset=folder"], "dataset.images.root", ["issing"]),
+        (["method._target_=os.system"], "method._target_", ["os.system", "allow-list"]),
+        (["prior._target_=sr_lab.priors.fkp.FKPP"], "prior", ["did you mean 'FKP'"]),
+        (["dataset=null"], "dataset", ["needs a dataset"]),
+        (["name=../x"], "name", ["../x"]),
+        (["tracking.mode=ofline"], "tracking.mode", ["did you mean 'offline'"]),
+        (["scale"], "command line", ["key=value"]),
+    ],
+)
+def test_a_fault_is_named(overrides: list[str], where: str, said: list[str]) -> None:
+    with pytest.raises(UserError) as caught:
+        validate(to_plain(compose(overrides)))
+    assert caught.value.where.startswith(where), caught.value
+    for words in said:
+        assert words in str(caught.value)
+
+
+def test_a_users_own_group_folder_is_found(tmp_path: Path) -> None:
+    (tmp_path / "prior").mkdir()
+    (tmp_path / "prior" / "mine.yaml").write_text("name: mine\n_target_: sr_lab.priors.softmax.Softmax\nlr: 0.25\n")
+    assert compose(["prior=mine"], [str(tmp_path)]).prior.lr == 0.25

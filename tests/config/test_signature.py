@@ -1,0 +1,37 @@
+"""The signature names what is computed, not where or how fast."""
+
+from typing import Any
+
+import pytest
+
+from sr_lab.config.compose import compose, to_plain
+from sr_lab.config.signature import signature
+
+
+def of(*overrides: str) -> str:
+    return signature(to_plain(compose(list(overrides))))
+
+
+BASE = ["experiment=dip_fkp", "dataset=set5"]
+
+
+@pytest.mark.parametrize(
+    "same", ["seed=3", "out=/elsewhere", "tracking=none", "trainer.devices=2", "trainer.threads=1", "force=true"]
+)
+def test_is_blind_to(same: str) -> None:
+    assert of(*BASE, same) == of(*BASE)
+
+
+@pytest.mark.parametrize(
+    "other", ["scale=2", "dataset.seed=2", "method.lr=1e-3", "prior=softmax", "dataset=set14", "degradation.phase=1"]
+)
+def test_sees(other: str) -> None:
+    assert of(*BASE, other) != of(*BASE)
+
+
+def test_travels_between_machines(monkeypatch: pytest.MonkeyPatch) -> None:
+    def at(root: str) -> Any:
+        monkeypatch.setenv("SR_LAB_DATA", root)
+        return of(*BASE)
+
+    assert at("/data/a") == at("/mnt/b")
