@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sr_lab.config.build import build, locate
-from sr_lab.config.schema import Settings, validate
+from sr_lab.config.schema import Settings, validate, without_unused
 from sr_lab.config.signature import signature
 from sr_lab.io.atomic import write_text
 from sr_lab.tracking.record import RESULT, Record
@@ -34,6 +34,7 @@ def run(config: dict[str, Any], command: str = "") -> tuple[Record | None, Path]
     Raises:
         UserError: the config or the input is at fault.
     """
+    config = without_unused(config)
     settings = validate(config)
     directory = run_directory(config)
     if _first_process():

@@ -260,6 +260,7 @@ class SkipNet(nn.Module):
             )
         shape = (channels_in, channels_out, width, skip, levels, non_local_from)
         self.generators = nn.ModuleList(Generator(*shape, source) for source in sources)
+        self.channels_in = channels_in
         self.min_side = 2 ** (levels + 1)
 
     def forward(self, z: Float[Tensor, "b c h w"]) -> Float[Tensor, "b o h w"]:

@@ -1,6 +1,7 @@
 """Rules that tie one part of a config to another."""
 
 import inspect
+import typing
 from collections.abc import Callable
 
 from sr_lab.config.build import locate
@@ -91,7 +92,9 @@ def backbone_scale(settings: Settings) -> None:
         node = getattr(settings, path)
         if node is None:
             continue
-        scales = getattr(locate(node["_target_"], path, settings.allowed), "scales", None)
+        target = locate(node["_target_"], path, settings.allowed)
+        network = target if inspect.isclass(target) else typing.get_type_hints(target).get("return")
+        scales = getattr(network, "scales", None)
         if scales and settings.scale not in scales:
             raise UserError(
                 f"{path} '{node.get('name')}' does not serve scale x{settings.scale}",

@@ -12,6 +12,7 @@ from sr_lab.config.errors import listing, nearest
 from sr_lab.errors import UserError
 
 Component = dict[str, Any]
+PARTS = ("dataset", "degradation", "prior", "backbone", "solver")
 INJECTED = ("prior", "backbone", "solver", "degradation")
 
 
@@ -94,6 +95,20 @@ class Settings(_Strict):
     def allowed(self) -> tuple[str, ...]:
         """Prefixes that targets may have."""
         return (*ALLOWED, *self.allow_targets)
+
+
+def without_unused(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config with null in place of every part that its method does not take, so that no label or signature claims it."""
+    pruned = {key: value or None if key in PARTS else value for key, value in config.items()}
+    allowed = (*ALLOWED, *(config.get("allow_targets") or []))
+    method = locate(config["method"]["_target_"], "method", allowed)
+    taken = inspect.signature(method).parameters
+    for part in ("prior", "backbone", "solver"):
+        if part not in taken:
+            pruned[part] = None
+    if not hasattr(method, "restore"):  # it learns from what it draws itself
+        pruned |= {"dataset": None, "degradation": None}
+    return pruned
 
 
 def validate(config: Mapping[str, Any]) -> Settings:

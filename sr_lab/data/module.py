@@ -59,10 +59,14 @@ class SRData(pl.LightningDataModule):
         """Batches of HR patches; the method degrades them on its own device."""
         rank, _ = self._rank()
         patches = Patches(
-            self.images, self.patch_size, self.patches_per_batch, self.seed, self.batches_per_epoch, rank
+            self.images,
+            self.patch_size,
+            self.patches_per_batch,
+            self.seed,
+            self.batches_per_epoch,
+            rank,
+            done=self.trainer.global_step if self.trainer else 0,
         )
-        if self.trainer is not None:
-            patches.epoch = self.trainer.current_epoch
         return DataLoader(
             patches, batch_size=None, num_workers=self.workers, persistent_workers=self.workers > 0
         )

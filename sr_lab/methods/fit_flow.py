@@ -20,21 +20,39 @@ _HEADROOM = 1.01  # over the greatest kernel value: room for the dequantisation,
 
 
 class FreshKernels(IterableDataset[Float[Tensor, "b 1 k k"]]):
-    """Batches of new random kernels; the stream depends on seed, epoch and rank, so training can resume."""
+    """Batches of new random kernels, the same for the same seed, rank and place in the training.
+
+    Args:
+        kernels: sampler.
+        batch_size: kernels a batch.
+        batches: length of an epoch.
+        seed, rank: of the run and the process.
+        done: batches that an interrupted training has used up; the stream goes on after them.
+    """
 
     def __init__(
-        self, kernels: GaussianKernels, batch_size: int, batches: int, seed: int, rank: int = 0
+        self,
+        kernels: GaussianKernels,
+        batch_size: int,
+        batches: int,
+        seed: int,
+        rank: int = 0,
+        done: int = 0,
     ) -> None:
         self.kernels, self.batch_size, self.batches, self.seed = kernels, batch_size, batches, seed
-        self.rank, self.epoch = rank, 0
+        self.rank, (self.epoch, self.skip) = rank, divmod(done, batches)
 
     def __len__(self) -> int:
         return self.batches
 
     def __iter__(self) -> Iterator[Float[Tensor, "b 1 k k"]]:
         generator = keyed_generator(self.seed, _key(self.epoch, self.rank), "kernels")
-        for _ in range(self.batches):
-            yield self.kernels.sample(self.batch_size, generator)
+        skip, self.skip = self.skip, 0
+        self.epoch += 1
+        for index in range(self.batches):
+            batch = self.kernels.sample(self.batch_size, generator)
+            if index >= skip:
+                yield batch
 
 
 class FitKernelFlow(pl.LightningModule):
@@ -86,20 +104,23 @@ class FitKernelFlow(pl.LightningModule):
     def setup(self, stage: str) -> None:
         """Draw the validation grid once."""
         self.grid = self.kernels.validation_grid()
+        self.noise: torch.Generator | None = None
 
     def train_dataloader(self) -> DataLoader[Tensor]:
         """Fresh kernels every epoch."""
-        self.stream = FreshKernels(self.kernels, self.batch_size, self.batches, self.seed, self.global_rank)
-        return DataLoader(self.stream, batch_size=None)
+        stream = FreshKernels(
+            self.kernels,
+            self.batch_size,
+            self.batches,
+            self.seed,
+            self.global_rank,
+            done=self.trainer.global_step,
+        )
+        return DataLoader(stream, batch_size=None)
 
     def val_dataloader(self) -> DataLoader[Tensor]:
         """The published grid."""
         return DataLoader(self.grid.split(4096), batch_size=None)  # pyright: ignore[reportArgumentType]
-
-    def on_train_epoch_start(self) -> None:
-        """Key the kernel stream and the dequantisation by epoch."""
-        self.stream.epoch = self.current_epoch
-        self.noise = keyed_generator(self.seed, _key(self.current_epoch, self.global_rank), "dequantisation")
 
     def on_validation_epoch_start(self) -> None:
         """The same dequantisation at every validation."""
@@ -107,6 +128,12 @@ class FitKernelFlow(pl.LightningModule):
 
     def training_step(self, batch: Float[Tensor, "b 1 k k"], batch_idx: int) -> Tensor:
         """Negative log-likelihood in nats per kernel."""
+        if self.noise is None or batch_idx == 0:
+            self.noise = keyed_generator(
+                self.seed, _key(self.current_epoch, self.global_rank), "dequantisation"
+            )
+            for _ in range(batch_idx):  # what an interrupted training has used up
+                torch.rand(len(batch), self.flow.dimension, generator=self.noise)
         loss = -self.flow.log_prob(self.flow.preprocess(batch, self.noise)).mean()
         self.log("nll", loss, prog_bar=True)
         return loss

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from sr_lab.backbones.skip import noise_input
+from sr_lab.backbones.skip import SkipNet, noise_input
 from sr_lab.data.sample import Restored, Sample
 from sr_lab.errors import UserError
 from sr_lab.losses.ssim import ssim
@@ -20,7 +20,7 @@ from sr_lab.metrics.kernel import kernel_psnr
 from sr_lab.metrics.protocol import Protocol
 from sr_lab.priors.base import KernelPrior
 
-ImagePrior = Callable[..., nn.Module]
+ImagePrior = Callable[..., SkipNet]
 
 
 class ZeroShot(Method):
@@ -33,7 +33,7 @@ class ZeroShot(Method):
         iterations: image updates.
         ssim_iterations: the first ones use D = 1 - SSIM, the others MSE.
         lr: Adam step size of G.
-        input_channels, input_scale: the fixed input z is U[0, input_scale).
+        input_scale: the fixed input z is U[0, input_scale).
         precision: `bf16` runs G under autocast.
         trace_every: iterations between rows of the trace; the last one is always there.
         weight_average: decay of an average over image iterates that is returned in place of the last one.
@@ -52,7 +52,6 @@ class ZeroShot(Method):
         iterations: int = 1000,
         ssim_iterations: int = 80,
         lr: float = 5e-3,
-        input_channels: int = 3,
         input_scale: float = 0.1,
         precision: Literal["fp32", "bf16"] = "fp32",
         trace_every: int = 20,
@@ -64,7 +63,7 @@ class ZeroShot(Method):
         super().__init__()
         self.prior, self.backbone, self.solver = prior, backbone, solver
         self.iterations, self.ssim_iterations, self.lr = iterations, ssim_iterations, lr
-        self.input_channels, self.input_scale, self.precision, self.trace_every = input_channels, input_scale, precision, trace_every
+        self.input_scale, self.precision, self.trace_every = input_scale, precision, trace_every
         self.weight_average, self.patience = weight_average, patience
         self.renormalise, self.noise_level = renormalise, noise_level
 
@@ -88,8 +87,8 @@ class ZeroShot(Method):
         generators = self.generators(sample)
         size = (sample.lr.shape[-2] * sample.scale, sample.lr.shape[-1] * sample.scale)
         device = sample.lr.device
-        z = noise_input(generators, self.input_channels, *size, self.input_scale).to(device)
         network = self.backbone(images=len(sample), generator=generators).to(device)
+        z = noise_input(generators, network.channels_in, *size, self.input_scale).to(device)
         self.prior.start(sample, self.degradation, generators)
         # fused: one kernel launch a step; same update
         image_adam = torch.optim.Adam(network.parameters(), lr=self.lr, fused=True)

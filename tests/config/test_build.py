@@ -42,5 +42,5 @@ def test_a_users_prefix_opens_the_list() -> None:
 
 def test_a_fault_inside_a_component_stays_readable() -> None:
     node = {"_target_": "sr_lab.degradation.gaussian.GaussianKernels", "scale": 2, "size": 4}
-    with pytest.raises(UserError, match="kernel size 4"):
+    with pytest.raises(UserError, match="kernel size of 4"):
         build(node)

@@ -1,4 +1,5 @@
-from collections.abc import Callable
+import warnings
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 
+from sr_lab.degradation.chain import keyed_generator
 from sr_lab.degradation.gaussian import GaussianKernels
 from sr_lab.errors import UserError
 from sr_lab.methods.fit_flow import FitKernelFlow, FreshKernels, normalization
@@ -21,22 +23,23 @@ def method(epochs: int = 3, **options: object) -> FitKernelFlow:
 
 
 class Watch(pl.Callback):
-    """The validation losses; an optional stop in the middle of an epoch."""
+    """The validation losses; a power cut before the step after `cut`."""
 
-    def __init__(self, stop: Callable[[pl.Trainer], bool] = lambda trainer: False) -> None:
+    def __init__(self, cut: int | None = None) -> None:
         self.losses: list[float] = []
-        self.stop = stop
+        self.cut = cut
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.losses.append(float(trainer.callback_metrics["val_nll"]))
 
-    def on_train_batch_end(self, trainer: pl.Trainer, *args: object, **kwargs: object) -> None:
-        if self.stop(trainer):
+    def on_train_batch_start(self, trainer: pl.Trainer, *args: object, **kwargs: object) -> None:
+        if trainer.global_step == self.cut:
             raise RuntimeError("power cut")
 
 
-def fit(module: FitKernelFlow, folder: Path, epochs: int, watch: Watch, resume: bool = False) -> pl.Trainer:
+def fit(module: FitKernelFlow, folder: Path, watch: Watch, epochs: int = 3, resume: bool = False) -> pl.Trainer:
     quiet()
+    warnings.filterwarnings("ignore", ".*your dataloader is not resumable.*")  # ours go on where they stopped
     keep = ModelCheckpoint(
         folder, monitor="val_nll", save_last=True, save_on_exception=True, enable_version_counter=False
     )
@@ -54,28 +57,106 @@ def fit(module: FitKernelFlow, folder: Path, epochs: int, watch: Watch, resume: 
     return trainer
 
 
-def state(module: FitKernelFlow) -> dict[str, torch.Tensor]:
-    return {name: value.clone() for name, value in module.flow.state_dict().items()}
-
-
-def assert_close(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
-    for name, value in one.items():
-        torch.testing.assert_close(other[name], value, atol=1e-6, rtol=1e-5, msg=name)
+def assert_same(one: FitKernelFlow, other: FitKernelFlow) -> None:
+    for name, value in one.flow.state_dict().items():
+        torch.testing.assert_close(other.flow.state_dict()[name], value, atol=1e-6, rtol=1e-5)
 
 
 @pytest.mark.parametrize("schedule", ["halving", "one_cycle"])
 def test_training_lowers_the_loss_and_goes_on_where_it_stopped(tmp_path: Path, schedule: str):
-    whole, watch = method(schedule=schedule), Watch()
-    fit(whole, tmp_path / "whole", 3, watch)
-    first, second, third = watch.losses
-    assert third < second < first
-    before, again = method(schedule=schedule), Watch()
-    fit(before, tmp_path / "parts", 2, again)
-    assert again.losses == pytest.approx(watch.losses[:2], rel=1e-5)
+    whole, seen = method(schedule=schedule), Watch()
+    fit(whole, tmp_path / "whole", seen)
+    first, second, third = seen.losses
+    assert third < second < first - 1
+    # stopped between epochs, and in the middle of one
+    for cut, epochs, known in ((None, 2, 2), (14, 3, 1)):
+        folder, before, watch = tmp_path / str(cut), method(schedule=schedule), Watch(cut)
+        with nullcontext() if cut is None else pytest.raises(RuntimeError, match="power cut"):
+            fit(before, folder, watch, epochs)
+        assert watch.losses == pytest.approx(seen.losses[:known], rel=1e-5)
+        with pytest.raises(AssertionError):
+            assert_same(whole, before)
+        after, watch = method(schedule=schedule), Watch()
+        assert fit(after, folder, watch, resume=True).global_step == 30
+        assert watch.losses == pytest.approx(seen.losses[known:], rel=1e-5)
+        assert_same(whole, after)
+
+
+def test_the_validation_loss_is_the_mean_over_the_grid(tmp_path: Path):
+    module, watch = method(), Watch()
+    fit(module, tmp_path, watch, epochs=1)
+    flow, grid = module.flow.eval(), KERNELS.validation_grid()
+    noise = keyed_generator(0, "validation", "dequantisation")
+    with torch.no_grad():
+        expected = -flow.log_prob(flow.preprocess(grid, noise)).mean().item()
+    assert watch.losses == pytest.approx([expected], rel=1e-4)
+
+
+def test_the_trained_flow_comes_back_from_its_checkpoint():
+    module = method()
+    again = KernelFlow.from_state_dict(module.checkpoint().state)
+    code = torch.randn(3, 25, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(again.decode(code), module.flow.eval().decode(code))
+    assert again.normalization.item() == pytest.approx(normalization(KERNELS))
+
+
+def test_the_seed_decides_on_the_start_and_nothing_else():
+    torch.manual_seed(1)
+    before = torch.random.get_rng_state()
+    one, same = method(), method()
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert_same(one, same)
+    other = FitKernelFlow(KERNELS, seed=4, hidden=8)
     with pytest.raises(AssertionError):
-        assert_close(state(whole), state(before))
-    after, rest = method(schedule=schedule), Watch()
-    trainer = fit(after, tmp_path / "parts", 3, rest, resume=True)
-    assert trainer.global_step == 30
-    assert rest.losses == pytest.approx(watch.losses[2:], rel=1e-5)
-    assert_close(state(whole), state(after))
+        assert_same(one, other)
+
+
+def test_the_defaults_are_the_published_recipe():
+    module = FitKernelFlow(GaussianKernels(4))
+    assert (module.epochs, module.batches, module.batch_size) == (100, 500, 100)
+    assert sum(parameter.numel() for parameter in module.flow.parameters()) == 194_470
+    ([adam], [schedule]) = module.configure_optimizers()
+    assert (adam.defaults["lr"], adam.defaults["weight_decay"]) == (1e-4, 1e-6)
+    rates = []
+    for _ in range(100):
+        rates.append(adam.param_groups[0]["lr"])
+        adam.step()
+        schedule.step()
+    halvings = [epoch for epoch in range(1, 100) if rates[epoch] < rates[epoch - 1]]
+    assert halvings == [40, 50, 60, 70, 80, 90]
+    assert rates[-1] == pytest.approx(1e-4 / 64)
+
+
+def test_fresh_kernels_differ_by_epoch_rank_and_seed_and_can_be_resumed():
+    def draw(stream: FreshKernels) -> list[bytes]:
+        return [batch.numpy().tobytes() for batch in stream]
+
+    stream = FreshKernels(KERNELS, 4, 5, seed=0)
+    first, second, third = draw(stream), draw(stream), draw(stream)
+    others = draw(FreshKernels(KERNELS, 4, 5, seed=1)) + draw(FreshKernels(KERNELS, 4, 5, seed=0, rank=1))
+    assert len({*first, *second, *third, *others}) == 25
+    later = FreshKernels(KERNELS, 4, 5, seed=0, done=7)
+    assert draw(later) == second[2:]
+    assert draw(later) == third
+    assert len(stream) == 5
+
+
+@pytest.mark.parametrize(("scale", "published"), [(2, 0.2335), (3, 0.31311), (4, 0.16908)])
+def test_the_published_normalisation(scale: int, published: float):
+    assert normalization(GaussianKernels(scale)) == pytest.approx(published, abs=5e-6)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("low", [0.05, 0.1, 0.3])
+def test_no_kernel_of_a_sharper_range_is_cut_off(scale: int, low: float):
+    sampler = GaussianKernels(scale, variance=(low, 3.0))
+    flow = KernelFlow(sampler.kernel_size, 4, normalization(sampler))
+    kernels = sampler.sample(5000, torch.Generator().manual_seed(0))
+    top = flow.preprocess(kernels, torch.Generator().manual_seed(0)).max()
+    assert top < torch.logit(torch.tensor(1 - 1e-6)) - 1
+    assert kernels.max() > 0.8 * flow.normalization
+
+
+def test_kernels_at_another_anchor_are_refused():
+    with pytest.raises(UserError, match="anchor"):
+        FitKernelFlow(GaussianKernels(2, anchor="block_center"))
