@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+import math
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -88,6 +91,34 @@ class _HyperNet(nn.Module):
         return self.mlp(torch.cat([level, torch.full_like(level, scale)], dim=1)) + 1e-6
 
 
+class _NoiseScaledSteps(nn.Module):
+    """Step sizes around half-quadratic splitting's own: alpha_i = (sigma^2 + quantisation^2) c_i, beta_i falling.
+
+    The published net has to find alphas of 1e-4 through a softplus, which takes it very long; here they start there.
+    """
+
+    start: Tensor
+
+    def __init__(self, iterations: int, width: int) -> None:
+        super().__init__()
+        alphas = torch.linspace(math.log(0.3), math.log(30.0), iterations)
+        betas = torch.linspace(math.log(0.5), math.log(0.03), iterations)
+        self.register_buffer("start", torch.cat([alphas, betas]).view(1, -1, 1, 1))
+        self.mlp = nn.Sequential(
+            nn.Conv2d(2, width, 1), nn.ReLU(), nn.Conv2d(width, width, 1), nn.ReLU(), nn.Conv2d(width, 2 * iterations, 1)
+        )
+        nn.init.zeros_(self.mlp[-1].weight)  # pyright: ignore[reportArgumentType]
+        nn.init.zeros_(self.mlp[-1].bias)  # pyright: ignore[reportArgumentType]
+
+    def forward(self, noise_level: Tensor, scale: int) -> Tensor:
+        variance = noise_level.view(-1, 1, 1, 1) ** 2 + (1 / 255) ** 2
+        logarithm = torch.log(variance)
+        told = torch.cat([logarithm / 10, torch.full_like(logarithm, scale / 4)], dim=1)
+        sizes = torch.exp(self.start + self.mlp(told))
+        half = sizes.shape[1] // 2
+        return torch.cat([variance * sizes[:, :half], sizes[:, half:]], dim=1)
+
+
 class USRNet(nn.Module):
     """Alternates the closed-form data step with a shared denoising prior.
 
@@ -96,7 +127,8 @@ class USRNet(nn.Module):
         iterations: unfolded iterations.
         widths, blocks, unshuffle: see `ResUNet`.
         hyper_width: hidden width of the net that sets the step sizes.
-        residual: let the prior predict a correction of its input instead of the image.
+        residual: let the prior predict a correction of its input instead of the image; it starts at none.
+        steps: `softplus` as published, or `noise_scaled`.
 
     The defaults with 6 iterations are the published `usrnet_tiny` (590,332 parameters, same state-dict keys).
     Source: Zhang et al., Deep Unfolding Network for Image Super-Resolution, CVPR 2020.
@@ -113,6 +145,7 @@ class USRNet(nn.Module):
         unshuffle: int = 1,
         hyper_width: int = 32,
         residual: bool = False,
+        steps: Literal["softplus", "noise_scaled"] = "softplus",
     ) -> None:
         super().__init__()
         if unshuffle not in (1, 2, 4):
@@ -128,9 +161,12 @@ class USRNet(nn.Module):
             "unshuffle": unshuffle,
             "hyper_width": hyper_width,
             "residual": residual,
+            "steps": steps,
         }
         self.p = ResUNet(channels, widths, blocks, unshuffle)
-        self.h = _HyperNet(iterations, hyper_width)
+        if residual:
+            nn.init.zeros_(self.p.m_tail.weight)
+        self.h = (_HyperNet if steps == "softplus" else _NoiseScaledSteps)(iterations, hyper_width)
 
     def forward(
         self,

@@ -12,7 +12,7 @@ assert sys.argv[1] == "default" or keep_freed_memory()
 for step in range(20):
     if step == 12:  # the heap has found its shape
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    torch.ones(4, 1024, 1024)
+    torch.ones(16, 1024, 1024)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 

@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import pytest
@@ -6,7 +5,6 @@ import torch
 
 from sr_lab.backbones.usrnet import USRNet, load_usrnet, usrnet_from
 from sr_lab.degradation.blur import blur_decimate
-from sr_lab.degradation.chain import modcrop
 from sr_lab.degradation.gaussian import GaussianKernels
 from sr_lab.degradation.kernel_files import KernelFiles
 from sr_lab.degradation.noise import Rounding, quantise
@@ -15,13 +13,6 @@ from sr_lab.io.images import read_image
 from sr_lab.metrics.image import psnr, ssim
 from sr_lab.metrics.protocol import Protocol
 from sr_lab.weights.store import Checkpoint, save_checkpoint
-
-DATA = Path(os.environ.get("SR_LAB_DATA", Path(__file__).parents[3] / "shared" / "data"))
-PUBLISHED = DATA.parent / "weights" / "usrnet_tiny.pth"
-PAIR = DATA / "natural" / "fkp_test"
-needs_published = pytest.mark.skipif(
-    not (PUBLISHED.exists() and PAIR.exists()), reason=f"needs {PUBLISHED} and {PAIR} (set SR_LAB_DATA)"
-)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -128,26 +119,25 @@ def test_other_weights_are_refused():
         USRNet(unshuffle=3)
 
 
-def restored(hr: torch.Tensor, how: Rounding) -> tuple[torch.Tensor, torch.Tensor]:
-    kernel = KernelFiles(PAIR / "102061_kernel_x4.mat", scale=4, recentre=False).kernels
+@pytest.mark.parametrize(
+    ("crop", "how", "expected_psnr", "expected_ssim"),
+    [((96, 112, 128, 128), "round", 21.45, 0.6469), ((0, 0, 480, 320), "floor", 26.11, 0.7994)],
+    ids=["crop", "whole"],
+)
+def test_published_weights_restore_as_published(
+    data: Path,
+    published_weights: Path,
+    crop: tuple[int, int, int, int],
+    how: Rounding,
+    expected_psnr: float,
+    expected_ssim: float,
+):
+    pair, (top, left, height, width) = data / "natural" / "fkp_test", crop
+    photo = torch.from_numpy(read_image(pair / "102061_hr.png").pixels).permute(2, 0, 1)[None]
+    hr = photo[..., top : top + height, left : left + width]
+    kernel = KernelFiles(pair / "102061_kernel_x4.mat", scale=4, recentre=False).kernels
     lr = quantise(blur_decimate(hr, kernel, 4), how)
     with torch.no_grad():
-        return load_usrnet(str(PUBLISHED))(lr, kernel, 4, torch.zeros(1)), hr
-
-
-def photo() -> torch.Tensor:
-    return modcrop(torch.from_numpy(read_image(PAIR / "102061_hr.png").pixels).permute(2, 0, 1)[None], 4)
-
-
-@needs_published
-def test_published_weights_restore_the_crop_as_published():
-    sr, hr = restored(photo()[..., 96:224, 112:240].contiguous(), "round")
-    assert psnr(sr, hr, Protocol.published(4)).item() == pytest.approx(21.45, abs=0.05)
-    assert ssim(sr, hr, Protocol.published(4)).item() == pytest.approx(0.6469, abs=0.003)
-
-
-@needs_published
-def test_published_weights_restore_the_whole_image_as_published():
-    sr, hr = restored(photo(), "floor")
-    assert psnr(sr, hr, Protocol.published(4)).item() == pytest.approx(26.11, abs=0.05)
-    assert ssim(sr, hr, Protocol.published(4)).item() == pytest.approx(0.7994, abs=0.003)
+        sr = load_usrnet(str(published_weights / "usrnet_tiny.pth"))(lr, kernel, 4, torch.zeros(1))
+    assert psnr(sr, hr, Protocol.published(4)).item() == pytest.approx(expected_psnr, abs=0.05)
+    assert ssim(sr, hr, Protocol.published(4)).item() == pytest.approx(expected_ssim, abs=0.003)

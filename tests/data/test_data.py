@@ -1,5 +1,4 @@
 import itertools
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,8 +20,6 @@ from sr_lab.degradation.chain import Degradation, keyed_generator
 from sr_lab.degradation.corruptions import GaussianNoise, Quantise
 from sr_lab.degradation.gaussian import GaussianKernels
 from sr_lab.errors import UserError
-
-DATA = Path(os.environ.get("SR_LAB_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
 
 class Noise:
@@ -232,9 +229,8 @@ def test_photographs_of_scikit_image():
         SkimageImages(["__version__"])[0]
 
 
-@pytest.mark.skipif(not (DATA / "natural" / "set5").exists(), reason=f"needs {DATA} (set SR_LAB_DATA)")
-def test_set5_is_all_there():
-    images = ImageFolder(str(DATA / "natural" / "set5"))
+def test_set5_is_all_there(data: Path):
+    images = ImageFolder(str(data / "natural" / "set5"))
     assert len(images) == 5
     assert all(side % 12 == 0 for index in range(5) for side in images[index].shape[-2:])
 

@@ -23,7 +23,10 @@ def seeded(seed: int = 0) -> torch.Generator:
 def one(
     scale: int, l1: float, l2: float, theta: float, recentre: bool = True, anchor: Anchor = "fkp"
 ) -> torch.Tensor:
-    variance, angle = torch.tensor([[l1, l2]], dtype=torch.float64), torch.tensor([theta], dtype=torch.float64)
+    variance, angle = (
+        torch.tensor([[l1, l2]], dtype=torch.float64),
+        torch.tensor([theta], dtype=torch.float64),
+    )
     return gaussian_kernels(variance, angle, scale=scale, recentre=recentre, anchor=anchor)
 
 
@@ -155,7 +158,9 @@ def test_draws_fill_the_published_ranges(scale: int):
     grid = torch.arange(61, dtype=torch.float64)
     centre = (61 - scale) / 2
     spread = ((grid - centre) ** 2)[None]
-    moments = (kernels.sum(1) * spread).sum(1) + (kernels.sum(2) * spread).sum(1)  # l1 + l2, whatever the angle
+    moments = (kernels.sum(1) * spread).sum(1) + (kernels.sum(2) * spread).sum(
+        1
+    )  # l1 + l2, whatever the angle
     assert 2 * low <= moments.min() < 2 * low + 0.15 * (high - low)
     assert 2 * high - 0.15 * (high - low) < moments.max() <= 2 * high + 1e-6
     assert moments.mean().item() == pytest.approx(low + high, rel=0.06)

@@ -1,5 +1,4 @@
 import math
-import os
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +10,6 @@ from sr_lab.degradation.gaussian import GaussianKernels
 from sr_lab.errors import UserError
 from sr_lab.priors.flow import FlowBatchNorm, KernelFlow, published_hidden
 from sr_lab.weights.store import load_weights
-
-DATA = Path(os.environ.get("SR_LAB_DATA", Path(__file__).parents[3] / "shared" / "data"))
-PUBLISHED = DATA.parent / "weights"
-needs_published = pytest.mark.skipif(
-    not (PUBLISHED / "FKP_x4.pt").exists(), reason=f"needs FKP_x2/x3/x4.pt in {PUBLISHED} (beside SR_LAB_DATA)"
-)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -147,7 +140,6 @@ def test_states_are_read_strictly():
         KernelFlow.from_state_dict({**flow.state_dict(), "normalization": torch.zeros(2)})
 
 
-@needs_published
 @pytest.mark.parametrize(
     ("scale", "nll", "norm"),
     [
@@ -156,8 +148,10 @@ def test_states_are_read_strictly():
         pytest.param(4, -7.5, 18.14, marks=pytest.mark.slow),
     ],
 )
-def test_published_weights_on_the_published_grid(scale: int, nll: float, norm: float):
-    flow = KernelFlow.from_state_dict(load_weights(str(PUBLISHED / f"FKP_x{scale}.pt")).state)
+def test_published_weights_on_the_published_grid(
+    published_weights: Path, scale: int, nll: float, norm: float
+):
+    flow = KernelFlow.from_state_dict(load_weights(str(published_weights / f"FKP_x{scale}.pt")).state)
     with torch.no_grad():
         logits = flow.preprocess(GaussianKernels(scale).validation_grid(), seeded())
         assert -flow.log_prob(logits).mean().item() == pytest.approx(nll, abs=0.3)
@@ -165,10 +159,9 @@ def test_published_weights_on_the_published_grid(scale: int, nll: float, norm: f
         assert code.norm(dim=1).mean().item() == pytest.approx(norm, abs=0.04)
 
 
-@needs_published
 @pytest.mark.parametrize(("scale", "mean", "sd"), [(2, 0.997, 0.047), (3, 1.025, 0.056), (4, 1.019, 0.045)])
-def test_published_weights_on_the_sphere(scale: int, mean: float, sd: float):
-    flow = KernelFlow.from_state_dict(load_weights(str(PUBLISHED / f"FKP_x{scale}.pt")).state)
+def test_published_weights_on_the_sphere(published_weights: Path, scale: int, mean: float, sd: float):
+    flow = KernelFlow.from_state_dict(load_weights(str(published_weights / f"FKP_x{scale}.pt")).state)
     code = torch.randn(2000, flow.dimension, generator=seeded())
     code = code / code.norm(dim=1, keepdim=True) * (flow.side - 1)
     with torch.no_grad():
