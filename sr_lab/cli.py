@@ -31,7 +31,7 @@ class Upscaling(StrEnum):
     BICUBIC = "bicubic"
 
 
-PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+PASS_ON = {"ignore_unknown_options": True, "help_option_names": []}
 
 
 @app.callback(invoke_without_command=True)
@@ -43,11 +43,13 @@ def root(version: Annotated[bool, typer.Option("--version", help="Print the vers
 
 
 @app.command("run", context_settings=PASS_ON)
-def run_command(context: typer.Context) -> None:
+def run_command(
+    arguments: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Overrides and flags.")] = None,
+) -> None:
     """One run, or with -m a multirun: sr-lab run experiment=dip_fkp scale=2 (run --help lists all choices)."""
     from sr_lab.commands.run import main as run_main
 
-    run_main(context.args)
+    run_main(arguments or [])
 
 
 @app.command("upscale")

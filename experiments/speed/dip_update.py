@@ -65,8 +65,12 @@ class Worker:
             stdout=subprocess.PIPE,
             text=True,
         )
+        self.name = name
+
+    def wait(self) -> None:
+        """Until it has warmed up."""
         if self.process.stdout is None or self.process.stdout.readline() != "ready\n":
-            raise SystemExit(f"the process of '{name}' did not start")
+            raise SystemExit(f"the process of '{self.name}' did not start")
 
     def update(self) -> dict[str, float]:
         """Time one update."""
@@ -84,6 +88,8 @@ class Worker:
 def compare(name: str, against: str, size: str, flow: Path, repeats: int) -> dict[str, Any]:
     """Medians of interleaved updates of a lever and of what it is compared with."""
     workers = [Worker(one, size, flow) for one in (against, name)]
+    for worker in workers:
+        worker.wait()
     rounds = [[worker.update() for worker in workers] for _ in range(repeats)]
     for worker in workers:
         worker.close()

@@ -1,8 +1,7 @@
 """USRNet: unfolded non-blind SR for any kernel, scale and noise level."""
 
-from collections.abc import Sequence
-
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -92,9 +91,10 @@ class _HyperNet(nn.Module):
 
 
 class _NoiseScaledSteps(nn.Module):
-    """Step sizes around half-quadratic splitting's own: alpha_i = (sigma^2 + quantisation^2) c_i, beta_i falling.
+    """Step sizes around half-quadratic splitting's: alpha_i = (sigma^2 + quantisation^2) c_i, beta_i falling.
 
-    The published net has to find alphas of 1e-4 through a softplus, which takes it very long; here they start there.
+    The published net has to find alphas of 1e-4 through a softplus, which takes it very long; here they start
+    there.
     """
 
     start: Tensor
@@ -105,7 +105,11 @@ class _NoiseScaledSteps(nn.Module):
         betas = torch.linspace(math.log(0.5), math.log(0.03), iterations)
         self.register_buffer("start", torch.cat([alphas, betas]).view(1, -1, 1, 1))
         self.mlp = nn.Sequential(
-            nn.Conv2d(2, width, 1), nn.ReLU(), nn.Conv2d(width, width, 1), nn.ReLU(), nn.Conv2d(width, 2 * iterations, 1)
+            nn.Conv2d(2, width, 1),
+            nn.ReLU(),
+            nn.Conv2d(width, width, 1),
+            nn.ReLU(),
+            nn.Conv2d(width, 2 * iterations, 1),
         )
         nn.init.zeros_(self.mlp[-1].weight)  # pyright: ignore[reportArgumentType]
         nn.init.zeros_(self.mlp[-1].bias)  # pyright: ignore[reportArgumentType]

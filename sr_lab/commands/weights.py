@@ -1,5 +1,6 @@
 """`sr-lab weights`: what checkpoints there are, and bringing published ones in."""
 
+import shlex
 import shutil
 from pathlib import Path
 
@@ -111,7 +112,8 @@ def ship(run: Path, name: str, licence: str, notes: str, folder: Path | None = N
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{name}.pt"
     shutil.copyfile(source, target)
-    register(folder, Entry(name, target.name, sha256(target), licence, record.command, kind, notes or described))
+    command = shlex.join(word for word in shlex.split(record.command) if not word.startswith(("out=", "tracking=")))
+    register(folder, Entry(name, target.name, sha256(target), licence, command, kind, notes or described))
     return f"{name}: {described}, {target}"
 
 

@@ -23,7 +23,7 @@ def small(**options: object) -> USRNet:
     defaults = {"iterations": 2, "widths": [4, 5, 6, 7], "blocks": 1, "hyper_width": 8}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return USRNet(**{**defaults, **options}).eval()  # pyright: ignore[reportArgumentType]
+        return USRNet(**{**defaults, **options}).eval()
 
 
 def batch(scale: int, height: int, width: int, images: int = 2) -> tuple[torch.Tensor, ...]:
@@ -74,6 +74,7 @@ def test_residual_adds_the_priors_input():
     plain, residual = small(iterations=1), small(iterations=1, residual=True)
     lr, kernel, noise = batch(2, 12, 10)
     seen: list[torch.Tensor] = []
+    residual.load_state_dict(plain.state_dict())  # a residual prior starts at zero
     residual.p.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     torch.testing.assert_close(residual(lr, kernel, 2, noise), plain(lr, kernel, 2, noise) + seen[0])
 

@@ -90,6 +90,7 @@ def test_noise_draws_one_level_an_image_and_spares_a_share():
     assert sd is not None
     spared = sd == 0
     assert spared.float().mean().item() == pytest.approx(0.4, abs=0.04)
+    assert sd[~spared].mean().item() == pytest.approx(0.15, abs=0.003)
     assert sd[~spared].min() >= 0.1
     assert sd[~spared].max() <= 0.2
     assert sd[~spared].unique().numel() > 1000

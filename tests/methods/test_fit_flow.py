@@ -1,4 +1,5 @@
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,18 @@ from sr_lab.tracking.progress import quiet
 KERNELS = GaussianKernels(2, size=5, variance=(0.35, 1.2))
 
 
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Nets this small spend their time waiting for a second thread, above all on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 def method(epochs: int = 3, **options: object) -> FitKernelFlow:
     defaults = {"kernels_per_epoch": 200, "batch_size": 20, "lr": 2e-3, "hidden": 8}
-    return FitKernelFlow(KERNELS, seed=3, epochs=epochs, **{**defaults, **options})  # pyright: ignore[reportArgumentType]
+    return FitKernelFlow(KERNELS, seed=3, epochs=epochs, **{**defaults, **options})
 
 
 class Watch(pl.Callback):

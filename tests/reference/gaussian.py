@@ -1,4 +1,4 @@
-"""The published generator of blur kernels, one kernel at a time: matrix form in NumPy, `scipy.ndimage.shift`."""
+"""The published generator of blur kernels, one at a time: matrix form in NumPy, `scipy.ndimage.shift`."""
 
 import math
 
@@ -21,6 +21,5 @@ def gaussian_kernel(
     if gain is not None:
         raw = raw * gain
     wanted = (size - scale) / 2
-    shift = [wanted - centre for centre in ndimage.center_of_mass(raw)]
-    moved = ndimage.shift(raw, shift)
+    moved = ndimage.shift(raw, wanted - np.array(ndimage.center_of_mass(raw)))
     return moved / moved.sum()

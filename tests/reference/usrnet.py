@@ -1,4 +1,4 @@
-"""USRNet's data step as published: complex FFTs of the full grid, aliases folded by splitting the spectrum."""
+"""USRNet's data step as published: complex FFTs of the full grid, aliases folded by splitting them."""
 
 import numpy as np
 
@@ -16,7 +16,8 @@ def optical_transfer(kernel: np.ndarray, height: int, width: int) -> np.ndarray:
 def fold(spectrum: np.ndarray, scale: int) -> np.ndarray:
     """Mean over the s x s blocks of a spectrum, which decimation makes one."""
     strips = np.split(spectrum, scale, axis=-2)
-    return sum(block for strip in strips for block in np.split(strip, scale, axis=-1)) / scale**2
+    blocks = [block for strip in strips for block in np.split(strip, scale, axis=-1)]
+    return np.mean(blocks, axis=0)
 
 
 def data_step(

@@ -107,7 +107,7 @@ def test_a_missing_file_is_named(shipped: Path):
 def test_an_unknown_name_gets_the_nearest_one(shipped: Path):
     add(shipped, "fkp_x4", 1.0)
     add(shipped, "usrnet_small", 1.0)
-    with pytest.raises(UserError, match="did you mean 'fkp_x4'.*known: fkp_x4, usrnet_small"):
+    with pytest.raises(UserError, match=r"did you mean 'fkp_x4'.*known: fkp_x4, usrnet_small"):
         load_weights("fpk_x4")
     with pytest.raises(UserError, match="no weights named 'zzz'") as fault:
         load_weights("zzz")
