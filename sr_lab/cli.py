@@ -20,7 +20,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-weights_app = typer.Typer(no_args_is_help=True, help="Shipped and imported checkpoints.", rich_markup_mode=None)
+weights_app = typer.Typer(
+    no_args_is_help=True, help="Shipped and imported checkpoints.", rich_markup_mode=None
+)
 app.add_typer(weights_app, name="weights")
 
 
@@ -44,7 +46,9 @@ def root(version: Annotated[bool, typer.Option("--version", help="Print the vers
 
 @app.command("run", context_settings=PASS_ON)
 def run_command(
-    arguments: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Overrides and flags.")] = None,
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Overrides and flags.")
+    ] = None,
 ) -> None:
     """One run, or with -m a multirun: sr-lab run experiment=dip_fkp scale=2 (run --help lists all choices)."""
     from sr_lab.commands.run import main as run_main
@@ -58,14 +62,21 @@ def upscale_command(
     scale: Annotated[int, typer.Option("--scale", "-s", min=2, max=4, help="Factor: 2, 3 or 4.")] = 4,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path("upscaled"),
     method: Annotated[Upscaling, typer.Option(help="How the kernel is had.")] = Upscaling.DIP_FKP,
-    kernel: Annotated[Path | None, typer.Option(help="Known blur kernel (.mat, .npy, .png); skips the estimate.")] = None,
-    noise: Annotated[float, typer.Option(min=0, max=0.2, help="Noise of the input, standard deviation in [0, 1].")] = 0.0,
+    kernel: Annotated[
+        Path | None, typer.Option(help="Known blur kernel (.mat, .npy, .png); skips the estimate.")
+    ] = None,
+    noise: Annotated[
+        float, typer.Option(min=0, max=0.2, help="Noise of the input, standard deviation in [0, 1].")
+    ] = 0.0,
     scene: Annotated[str, typer.Option(help="Imaging modality.")] = "natural",
-    save_kernel: Annotated[bool, typer.Option("--save-kernel", help="Write the estimated kernels as well.")] = False,
+    save_kernel: Annotated[
+        bool, typer.Option("--save-kernel", help="Write the estimated kernels as well.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     override: Annotated[
-        list[str] | None, typer.Option("--set", help="Config override, such as method.iterations=1000; repeatable.")
+        list[str] | None,
+        typer.Option("--set", help="Config override, such as method.iterations=1000; repeatable."),
     ] = None,
 ) -> None:
     """Restore your own images: PNG, JPEG, TIFF, 8 or 16 bit, grey or RGB(A), unknown blur.
@@ -92,7 +103,9 @@ def upscale_command(
 @app.command("report")
 def report_command(
     root: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with runs, searched to the bottom.")],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Where to write; default DIR itself.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Where to write; default DIR itself.")
+    ] = None,
 ) -> None:
     """Table, crops and kernels of all runs below a folder: report.html (one file), report.md, results.csv."""
     from sr_lab.report.render import write_report
@@ -122,9 +135,15 @@ def weights_list() -> None:
 
 @weights_app.command("import")
 def weights_import(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="FKP_x2/x3/x4.pt, usrnet_tiny.pth, ...")],
-    name: Annotated[str | None, typer.Option(help="Name for configs; default by the published file name.")] = None,
-    licence: Annotated[str | None, typer.Option(help="SPDX identifier, if the file is not a known one.")] = None,
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="FKP_x2/x3/x4.pt, usrnet_tiny.pth, ...")
+    ],
+    name: Annotated[
+        str | None, typer.Option(help="Name for configs; default by the published file name.")
+    ] = None,
+    licence: Annotated[
+        str | None, typer.Option(help="SPDX identifier, if the file is not a known one.")
+    ] = None,
 ) -> None:
     """Check published checkpoints strictly (tensors only, every key) and keep them for configs to name."""
     from sr_lab.commands.weights import import_weights

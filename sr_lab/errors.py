@@ -15,4 +15,6 @@ class UserError(Exception):
     def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
         self.what, self.where, self.fix = what, where, fix
         parts = [f"{where}: {what}" if where else what, fix]
-        super().__init__(" ".join(part if part.endswith(("...", ".", "?")) else f"{part}." for part in parts if part))
+        super().__init__(
+            " ".join(part if part.endswith(("...", ".", "?")) else f"{part}." for part in parts if part)
+        )

@@ -77,7 +77,7 @@ def _run(settings: Settings, config: dict[str, Any], directory: Path, command: s
         seconds=0.0,
         peak_memory_mb=0.0,
     )
-    first = True
+    first, device = True, None
     if getattr(method, "fits", False):
         trainer, record.fit = fit(settings, method, data, directory)
         first, device = trainer.is_global_zero, trainer.strategy.root_device

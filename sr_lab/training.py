@@ -49,7 +49,13 @@ def fit(
     monitor, mode = ("val_nll", "min") if hasattr(method, "flow") else ("val_psnr", "max")
     folder = directory / "checkpoints"
     checkpoint = ModelCheckpoint(
-        folder, filename="best", monitor=monitor, mode=mode, save_last=True, save_on_exception=True, enable_version_counter=False
+        folder,
+        filename="best",
+        monitor=monitor,
+        mode=mode,
+        save_last=True,
+        save_on_exception=True,
+        enable_version_counter=False,
     )
     ema = [EMA(settings.trainer.ema)] if settings.trainer.ema else []
     trainer = trainer_for(

@@ -89,7 +89,11 @@ class Upscaler:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        overrides = ["experiment=upscale", f"scale={options.scale}", f"method.noise_level={options.noise_level}"]
+        overrides = [
+            "experiment=upscale",
+            f"scale={options.scale}",
+            f"method.noise_level={options.noise_level}",
+        ]
         settings = validate(to_plain(compose([*overrides, *options.overrides])))
         self.device = _device(options.device)
         self.degradation = build(settings.degradation or {}, "degradation", settings.allowed)
@@ -99,7 +103,9 @@ class Upscaler:
         if options.method != "bicubic":
             self.solver = build(settings.solver or {}, "solver", settings.allowed).to(self.device)
         if options.method == "dip_fkp":
-            parts = {part: build(getattr(settings, part), part, settings.allowed) for part in ("prior", "backbone")}
+            parts = {
+                part: build(getattr(settings, part), part, settings.allowed) for part in ("prior", "backbone")
+            }
             self.method = build(settings.method, "method", settings.allowed, **parts)
             assert self.method is not None
             self.method.bind(self.degradation, settings.seed)
@@ -113,12 +119,16 @@ class Upscaler:
             UserError: unreadable, too small, or the target exists.
         """
         if target.exists() and not self.options.overwrite:
-            raise UserError("the result exists already", where=str(target), fix="use --overwrite or another --out")
+            raise UserError(
+                "the result exists already", where=str(target), fix="use --overwrite or another --out"
+            )
         picture = read_image(source)
         if min(picture.pixels.shape[:2]) < SMALLEST:
             height, width = picture.pixels.shape[:2]
             raise UserError(
-                f"{width}x{height} pixels are too few to tell a blur", where=str(source), fix=f"use at least {SMALLEST}x{SMALLEST}"
+                f"{width}x{height} pixels are too few to tell a blur",
+                where=str(source),
+                fix=f"use at least {SMALLEST}x{SMALLEST}",
             )
         lr = torch.from_numpy(picture.pixels).permute(2, 0, 1)[None].to(self.device)
         sr, kernel = self.restore(lr, str(source.name))
@@ -130,7 +140,9 @@ class Upscaler:
             write_image(stem.with_name(f"{stem.name}.kernel.png"), _as_picture(kernel))
         return Outcome(source, target, f"{source} -> {target} ({sr.shape[-1]}x{sr.shape[-2]})")
 
-    def restore(self, lr: Float[Tensor, "1 c h w"], name: str) -> tuple[Float[Tensor, "1 c hs ws"], np.ndarray | None]:
+    def restore(
+        self, lr: Float[Tensor, "1 c h w"], name: str
+    ) -> tuple[Float[Tensor, "1 c hs ws"], np.ndarray | None]:
         """SR of one image of 1 or 3 channels, and the kernel it was restored with."""
         scale = self.options.scale
         if self.solver is None:
@@ -176,7 +188,9 @@ def _sources(inputs: Iterable[Path]) -> list[tuple[Path, Path]]:
     for source, relative in found:
         if relative in names and names[relative] != source:
             raise UserError(
-                f"two inputs would be written to {relative}", where=f"{names[relative]} and {source}", fix="run them apart"
+                f"two inputs would be written to {relative}",
+                where=f"{names[relative]} and {source}",
+                fix="run them apart",
             )
         names[relative] = source
     return [(source, relative) for relative, source in names.items()]

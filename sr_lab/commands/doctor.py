@@ -3,7 +3,6 @@
 import os
 import platform
 import shutil
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
@@ -43,29 +42,32 @@ def as_text(findings: list[Finding]) -> str:
 
 
 def _python() -> Iterator[Finding]:
-    detail = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
-    if sys.version_info >= (3, 11):
-        yield Finding("ok", "python", detail)
-    else:
-        yield Finding("broken", "python", detail, "install Python 3.11 or newer")
+    yield Finding("ok", "python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
 
 
 def _devices() -> Iterator[Finding]:
     import torch
 
-    yield Finding("ok", "torch", f"{torch.__version__}, {torch.get_num_threads()} threads, {os.cpu_count()} CPUs")
+    yield Finding(
+        "ok", "torch", f"{torch.__version__}, {torch.get_num_threads()} threads, {os.cpu_count()} CPUs"
+    )
     if torch.cuda.is_available():
         for index in range(torch.cuda.device_count()):
             facts = torch.cuda.get_device_properties(index)
             yield Finding("ok", f"cuda:{index}", f"{facts.name}, {facts.total_memory / 2**30:.0f} GiB")
         return
-    yield Finding("missing", "GPU", "none that torch can use", "not needed; on the CPU a zero-shot image takes minutes")
+    yield Finding(
+        "missing", "GPU", "none that torch can use", "not needed; on the CPU a zero-shot image takes minutes"
+    )
     policy = os.environ.get("OMP_WAIT_POLICY", "")
     if policy.upper() == "PASSIVE":
         yield Finding("ok", "OMP_WAIT_POLICY", "PASSIVE (sr-lab's own choice unless you set another)")
     else:
         yield Finding(
-            "missing", "OMP_WAIT_POLICY", f"'{policy}': spinning threads slow a busy CPU", "unset OMP_WAIT_POLICY"
+            "missing",
+            "OMP_WAIT_POLICY",
+            f"'{policy}': spinning threads slow a busy CPU",
+            "unset OMP_WAIT_POLICY",
         )
 
 
@@ -77,7 +79,9 @@ def _packages() -> Iterator[Finding]:
             version = metadata.version(name)
         except metadata.PackageNotFoundError:
             if name in optional:
-                yield Finding("missing", name, f"optional: {optional[name]}", f"pip install 'sr-lab[{extras[name]}]'")
+                yield Finding(
+                    "missing", name, f"optional: {optional[name]}", f"pip install 'sr-lab[{extras[name]}]'"
+                )
             else:
                 yield Finding("broken", name, "not installed", f"pip install {name}")
         else:
@@ -126,4 +130,6 @@ def _place() -> Iterator[Finding]:
     if free > 2:
         yield Finding("ok", "disk", f"{free:.0f} GiB free here")
     else:
-        yield Finding("missing", "disk", f"only {free:.1f} GiB free here", "free some space, or set out=DIR for runs")
+        yield Finding(
+            "missing", "disk", f"only {free:.1f} GiB free here", "free some space, or set out=DIR for runs"
+        )

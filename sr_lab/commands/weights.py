@@ -64,7 +64,9 @@ def import_weights(
     )
 
     if name and len(files) > 1:
-        raise UserError("--name goes with one file", where="weights import", fix="import the files one by one")
+        raise UserError(
+            "--name goes with one file", where="weights import", fix="import the files one by one"
+        )
     lines = []
     for file in files:
         if not file.is_file():
@@ -112,7 +114,9 @@ def ship(run: Path, name: str, licence: str, notes: str, folder: Path | None = N
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{name}.pt"
     shutil.copyfile(source, target)
-    command = shlex.join(word for word in shlex.split(record.command) if not word.startswith(("out=", "tracking=")))
+    command = shlex.join(
+        word for word in shlex.split(record.command) if not word.startswith(("out=", "tracking="))
+    )
     register(folder, Entry(name, target.name, sha256(target), licence, command, kind, notes or described))
     return f"{name}: {described}, {target}"
 

@@ -54,7 +54,9 @@ def locate(target: str, where: str, allowed: Sequence[str] = ALLOWED) -> Any:
     return found
 
 
-def build(node: Mapping[str, Any], where: str = "config", allowed: Sequence[str] = ALLOWED, **extra: Any) -> Any:
+def build(
+    node: Mapping[str, Any], where: str = "config", allowed: Sequence[str] = ALLOWED, **extra: Any
+) -> Any:
     """Instantiate a component, nested ones included.
 
     Args:

@@ -73,15 +73,23 @@ def _worded(error: Exception, overrides: Sequence[str]) -> UserError:
         key, _, value = override.lstrip("+~").partition("=")
         group = key.partition("@")[0]
         if group in choices and value and value not in choices[group] and f"{group}/{value}" in chain:
-            return UserError(f"no {group} named '{value}'" + nearest(value, choices[group]), where=key, fix=listing(choices[group]))
-    unknown = re.search(r"Could not override '([^']+)'", text) or re.search(r"Key '([^']+)' is not in struct", chain)
+            return UserError(
+                f"no {group} named '{value}'" + nearest(value, choices[group]),
+                where=key,
+                fix=listing(choices[group]),
+            )
+    unknown = re.search(r"Could not override '([^']+)'", text) or re.search(
+        r"Key '([^']+)' is not in struct", chain
+    )
     if unknown:
         key = unknown[1]
         keys = _keys(overrides)
         parent = key.rpartition(".")[0]
         siblings = [k for k in keys if k.rpartition(".")[0] == parent] or [k for k in keys if "." not in k]
         return UserError(f"no such key '{key}'" + nearest(key, keys), where=key, fix=listing(siblings))
-    return UserError(text.splitlines()[0], where="command line", fix="see `sr-lab run --help`; overrides are key=value")
+    return UserError(
+        text.splitlines()[0], where="command line", fix="see `sr-lab run --help`; overrides are key=value"
+    )
 
 
 def _keys(overrides: Sequence[str]) -> list[str]:

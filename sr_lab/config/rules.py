@@ -34,12 +34,14 @@ def parts_present(settings: Settings) -> None:
             raise UserError(
                 f"method '{settings.method.get('name')}' needs a {part}, and {part} is null",
                 where=part,
-                fix=f"choose one, such as {part}={ {'prior': 'fkp', 'backbone': 'usrnet', 'solver': 'usrnet'}[part]}",
+                fix=f"choose one, such as {part}={ {'prior': 'fkp', 'backbone': 'usrnet', 'solver': 'usrnet'}[part] }",
             )
     if hasattr(method, "restore"):
         for part in ("dataset", "degradation"):
             if getattr(settings, part) is None:
-                raise UserError(f"a run that restores needs a {part}", where=part, fix=f"choose one: {part}=...")
+                raise UserError(
+                    f"a run that restores needs a {part}", where=part, fix=f"choose one: {part}=..."
+                )
 
 
 def one_scale(settings: Settings) -> None:
@@ -53,7 +55,11 @@ def one_scale(settings: Settings) -> None:
         ("degradation.kernels.scale", kernels.get("scale")),
     ):
         if value is not None and value != settings.scale:
-            raise UserError(f"{value} differs from scale={settings.scale}", where=path, fix="set only the root's scale=...")
+            raise UserError(
+                f"{value} differs from scale={settings.scale}",
+                where=path,
+                fix="set only the root's scale=...",
+            )
 
 
 def kernel_size(settings: Settings) -> None:
@@ -78,7 +84,11 @@ def backbone_channels(settings: Settings) -> None:
         node = getattr(settings, path) or {}
         for key in ("channels", "channels_in", "channels_out"):
             value = node.get(key)
-            if isinstance(value, int) and value != settings.scene.channels and (path, key) != ("backbone", "channels_in"):
+            if (
+                isinstance(value, int)
+                and value != settings.scene.channels
+                and (path, key) != ("backbone", "channels_in")
+            ):
                 raise UserError(
                     f"{value} channels, but scene '{settings.scene.name}' has {settings.scene.channels}",
                     where=f"{path}.{key}",

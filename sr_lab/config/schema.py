@@ -98,7 +98,7 @@ class Settings(_Strict):
 
 
 def without_unused(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The config with null in place of every part that its method does not take, so that no label or signature claims it."""
+    """The config with null for every part that its method does not take: no label or signature claims it."""
     pruned = {key: value or None if key in PARTS else value for key, value in config.items()}
     allowed = (*ALLOWED, *(config.get("allow_targets") or []))
     method = locate(config["method"]["_target_"], "method", allowed)
@@ -135,7 +135,9 @@ def validate(config: Mapping[str, Any]) -> Settings:
 def check_component(node: Component, path: str, allowed: tuple[str, ...]) -> None:
     """Check a `_target_` node against the signature of its target, and the nodes inside it."""
     if "_target_" not in node:
-        raise UserError("a component needs a _target_", where=path, fix=f"for example {path}._target_=sr_lab....")
+        raise UserError(
+            "a component needs a _target_", where=path, fix=f"for example {path}._target_=sr_lab...."
+        )
     found = locate(node["_target_"], path, allowed)
     signature = inspect.signature(found)
     hints = typing.get_type_hints(found.__init__ if inspect.isclass(found) else found)
@@ -193,19 +195,31 @@ def _worded(error: ValidationError, path: str, model: type[BaseModel] | None = N
     value = first.get("input")
     if first["type"] == "extra_forbidden":
         fields = _fields_at(model, first["loc"][:-1])
-        return UserError(f"unknown key '{first['loc'][-1]}'" + nearest(first["loc"][-1], fields), where=where, fix=listing(fields))
+        return UserError(
+            f"unknown key '{first['loc'][-1]}'" + nearest(first["loc"][-1], fields),
+            where=where,
+            fix=listing(fields),
+        )
     if first["type"] == "missing":
         return UserError("a value is missing", where=where, fix=f"set {where}=...")
     if first["type"] == "literal_error":
-        allowed = [item.strip(" '") for item in first["ctx"]["expected"].replace(" or ", ", ").split(",")]
-        return UserError(f"'{value}' is not allowed" + nearest(value, allowed), where=where, fix=listing(allowed))
-    return UserError(f"{value!r} does not fit: {first['msg']}", where=where, fix="see the comment beside it in conf/")
+        allowed = [
+            item.strip(" '") for item in first.get("ctx", {})["expected"].replace(" or ", ", ").split(",")
+        ]
+        return UserError(
+            f"'{value}' is not allowed" + nearest(value, allowed), where=where, fix=listing(allowed)
+        )
+    return UserError(
+        f"{value!r} does not fit: {first['msg']}", where=where, fix="see the comment beside it in conf/"
+    )
 
 
 def _fields_at(model: type[BaseModel] | None, location: tuple[int | str, ...]) -> list[str]:
     for key in location:
         field = model.model_fields.get(str(key)) if model else None
-        model = next((t for t in _types(field.annotation) if issubclass(t, BaseModel)), None) if field else None
+        model = (
+            next((t for t in _types(field.annotation) if issubclass(t, BaseModel)), None) if field else None
+        )
     return list(model.model_fields) if model else []
 
 

@@ -149,4 +149,3 @@ class ZeroShot(Method):
         if sample.kernel is not None:
             row["kernel_psnr"] = kernel_psnr(kernel, sample.kernel).tolist()
         return row
-

@@ -8,7 +8,18 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-_PACKAGES = ("sr-lab", "torch", "pytorch-lightning", "hydra-core", "omegaconf", "kornia", "numpy", "scipy", "wandb", "pyiqa")
+_PACKAGES = (
+    "sr-lab",
+    "torch",
+    "pytorch-lightning",
+    "hydra-core",
+    "omegaconf",
+    "kornia",
+    "numpy",
+    "scipy",
+    "wandb",
+    "pyiqa",
+)
 
 
 def versions() -> dict[str, str]:
@@ -57,7 +68,9 @@ def peak_memory_mb(device: str) -> float:
 
 def _git(folder: Path, *arguments: str) -> str | None:
     try:
-        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=True)
+        done = subprocess.run(
+            ["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=True
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()

@@ -28,7 +28,13 @@ class ProgressLines(Callback):
         self.started = time.monotonic()
 
     def on_test_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int, *args: Any
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
     ) -> None:
         """Name the images."""
         total = int(sum(trainer.num_test_batches))
@@ -46,12 +52,18 @@ class ProgressLines(Callback):
             return
         figures = ", ".join(f"{name} {float(value):.4g}" for name, value in trainer.callback_metrics.items())
         steps = trainer.global_step
-        self._line(f"step {steps}: {figures}", steps - self.first_step, int(trainer.estimated_stepping_batches) - self.first_step)
+        self._line(
+            f"step {steps}: {figures}",
+            steps - self.first_step,
+            int(trainer.estimated_stepping_batches) - self.first_step,
+        )
 
     def _line(self, text: str, done: int, total: int) -> None:
         seconds = time.monotonic() - self.started
         left = seconds / max(done, 1) * max(total - done, 0)
-        print(f"[{done}/{total}] {text} ({seconds:.0f} s, about {left:.0f} s left)", file=sys.stderr, flush=True)
+        print(
+            f"[{done}/{total}] {text} ({seconds:.0f} s, about {left:.0f} s left)", file=sys.stderr, flush=True
+        )
 
 
 def quiet() -> None:

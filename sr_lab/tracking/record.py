@@ -117,7 +117,9 @@ class Record:
             data["images"] = {name: ImageFiles(**value) for name, value in data["images"].items()}
             return cls(**data)
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise UserError(f"not a readable record ({error})", where=str(path), fix="run it again") from error
+            raise UserError(
+                f"not a readable record ({error})", where=str(path), fix="run it again"
+            ) from error
 
 
 def find_records(root: Path) -> list[Path]:

@@ -54,19 +54,25 @@ class Recorder(pl.Callback):
         for index in range(len(batch)):
             self._write(_one(batch, index), _one_restored(restored, index, len(batch)))
 
-    def collect(self, samples: DegradedImages) -> tuple[dict[str, Measures], dict[str, ImageFiles], list[str]]:
+    def collect(
+        self, samples: DegradedImages
+    ) -> tuple[dict[str, Measures], dict[str, ImageFiles], list[str]]:
         """Gather the images of a run, whichever process or attempt restored them."""
         metrics: dict[str, Measures] = {}
         images: dict[str, ImageFiles] = {}
         notes: list[str] = []
         for index in range(len(samples)):
             image_id = samples.image_id(index)
-            found = json.loads((image_folder(self.directory, image_id) / MEASURES).read_text(encoding="utf-8"))
+            found = json.loads(
+                (image_folder(self.directory, image_id) / MEASURES).read_text(encoding="utf-8")
+            )
             images[image_id] = ImageFiles(**found["files"])
             notes += [note for note in found["notes"] if note not in notes]
             for name, item in found["metrics"].items():
                 facts = {key: item[key] for key in ("protocol", "higher_is_better", "unit")}
-                metrics.setdefault(name, Measures(mean=0.0, per_image={}, **facts)).per_image[image_id] = item["value"]
+                metrics.setdefault(name, Measures(mean=0.0, per_image={}, **facts)).per_image[image_id] = (
+                    item["value"]
+                )
         for measures in metrics.values():
             measures.mean = float(np.mean(list(measures.per_image.values())))
         return metrics, images, notes
@@ -78,7 +84,13 @@ class Recorder(pl.Callback):
         bicubic = bicubic_upsample_aligned(sample.lr, sample.scale, self.degradation.anchor)
         values, notes = self._measure(sample, restored, bicubic)
         files = ImageFiles(seconds=round(restored.seconds, 4))
-        pictures = {"lr": sample.lr, "bicubic": bicubic, "sr": restored.sr, "hr": sample.hr, **restored.stages}
+        pictures = {
+            "lr": sample.lr,
+            "bicubic": bicubic,
+            "sr": restored.sr,
+            "hr": sample.hr,
+            **restored.stages,
+        }
         for name, picture in pictures.items():
             if picture is not None:
                 write_image(folder / f"{name}.png", _array(picture))
@@ -105,7 +117,9 @@ class Recorder(pl.Callback):
         files.figure = self._relative(folder / "figure.png")
         write_json(folder / MEASURES, {"metrics": values, "files": vars(files), "notes": notes})
 
-    def _measure(self, sample: Sample, restored: Restored, bicubic: Tensor) -> tuple[dict[str, Any], list[str]]:
+    def _measure(
+        self, sample: Sample, restored: Restored, bicubic: Tensor
+    ) -> tuple[dict[str, Any], list[str]]:
         evaluation = evaluate(
             self.metrics,
             sr=restored.sr,
@@ -181,7 +195,9 @@ def _array(image: Tensor) -> np.ndarray:
 
 def _table(rows: list[dict[str, Any]]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
+    writer = csv.DictWriter(
+        text, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n"
+    )
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
@@ -191,6 +207,8 @@ def _captions(values: dict[str, Any]) -> dict[str, str]:
     """What stands under the panels of the figure."""
 
     def line(*names: str) -> str:
-        return ", ".join(f"{values[n]['value']:.2f} {values[n]['unit']}".strip() for n in names if n in values)
+        return ", ".join(
+            f"{values[n]['value']:.2f} {values[n]['unit']}".strip() for n in names if n in values
+        )
 
     return {"bicubic": line("psnr_y@bicubic"), "sr": line("psnr_y"), "kernel": line("kernel_psnr")}

@@ -14,11 +14,18 @@ RUNNER = CliRunner()
 
 def sr_lab(*arguments: str, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "sr_lab", *arguments], capture_output=True, text=True, cwd=cwd, timeout=240, check=False
+        [sys.executable, "-m", "sr_lab", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        timeout=240,
+        check=False,
     )
 
 
-@pytest.mark.parametrize("command", [[], ["upscale"], ["report"], ["doctor"], ["weights"], ["weights", "import"]])
+@pytest.mark.parametrize(
+    "command", [[], ["upscale"], ["report"], ["doctor"], ["weights"], ["weights", "import"]]
+)
 def test_every_command_has_help(command: list[str]) -> None:
     result = RUNNER.invoke(app, [*command, "--help"])
     assert result.exit_code == 0
@@ -33,8 +40,11 @@ def test_run_help_lists_the_choices() -> None:
 
 @pytest.mark.parametrize("statement", ["import sr_lab", "import sr_lab.cli"])
 def test_import_brings_nothing_heavy(statement: str) -> None:
-    code = f"{statement}; import sys; print([m for m in ('torch', 'numpy', 'hydra', 'wandb', 'pydantic') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    heavy = ("torch", "numpy", "hydra", "wandb", "pydantic")
+    code = f"{statement}; import sys; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
     assert done.stdout.strip() == "[]"
 
 

@@ -39,7 +39,9 @@ def test_a_run_leaves_a_whole_record(tmp_path: Path) -> None:
         "scene": "natural", "scale": 2, "dataset": "skimage", "degradation": "gaussian", "prior": "fkp",
         "backbone": "skip", "solver": "usrnet", "method": "zero_shot",
     }  # fmt: skip
-    assert {"psnr_y", "psnr_y@dip", "psnr_y@bicubic", "kernel_psnr", "kernel_psnr_zero"} <= set(record.metrics)
+    assert {"psnr_y", "psnr_y@dip", "psnr_y@bicubic", "kernel_psnr", "kernel_psnr_zero"} <= set(
+        record.metrics
+    )
     assert record.metrics["psnr_y"].mean == pytest.approx(record.metrics["psnr_y"].per_image["astronaut"])
     files = record.images["astronaut"]
     for name in ("lr", "bicubic", "sr", "hr", "kernel", "true_kernel", "figure", "trace"):
@@ -67,8 +69,15 @@ def test_same_seed_same_numbers_other_seed_others(tmp_path: Path) -> None:
     assert abs(do(tmp_path / "c", "seed=1")[0].metrics["psnr_y@dip"].mean - a) > 1e-3
 
 
-def test_an_interrupted_run_goes_on_with_the_images_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    two = ["experiment=bicubic", "dataset.images.names=[cat,coffee]", "dataset.images.crop=[0,0,64,64]", "tracking=none"]
+def test_an_interrupted_run_goes_on_with_the_images_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two = [
+        "experiment=bicubic",
+        "dataset.images.names=[cat,coffee]",
+        "dataset.images.crop=[0,0,64,64]",
+        "tracking=none",
+    ]
     config: dict[str, Any] = to_plain(compose([*two, f"out={tmp_path}"]))
     from sr_lab.methods.interpolate import Interpolate
 
@@ -99,7 +108,10 @@ def test_an_interrupted_run_goes_on_with_the_images_left(tmp_path: Path, monkeyp
 
 def test_methods_see_the_same_inputs(tmp_path: Path) -> None:
     lrs = []
-    for overrides in (TINY, ["experiment=bicubic", *TINY[1:2], "dataset.images.names=[astronaut]", "scale=2"]):
+    for overrides in (
+        TINY,
+        ["experiment=bicubic", *TINY[1:2], "dataset.images.names=[astronaut]", "scale=2"],
+    ):
         config = to_plain(compose([*overrides, f"out={tmp_path}", "tracking=none"]))
         record, directory = run(config)
         assert record is not None
@@ -118,7 +130,9 @@ def test_wandb_offline_mirrors_the_record(tmp_path: Path) -> None:
     assert list(directory.glob("wandb/offline-run-*/run-*.wandb"))
 
 
-def test_a_broken_tracker_costs_a_note_not_the_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_tracker_costs_a_note_not_the_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import wandb
 
     def broken(**_: Any) -> None:

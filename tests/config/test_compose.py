@@ -31,13 +31,17 @@ def test_every_yaml_composes_and_validates(group: str, choice: str) -> None:
     settings = validate(without_unused(to_plain(compose(overrides))))
     node = getattr(settings, group, None)
     name = node.get("name") if isinstance(node, dict) else getattr(node, "name", None)
-    assert group == "experiment" or name == choice or choice == "none", "the label in a table is the file's name"
+    assert group == "experiment" or name == choice or choice == "none", (
+        "the label in a table is the file's name"
+    )
 
 
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
 def test_every_key_has_a_comment_or_speaks_for_itself(group: str, choice: str) -> None:
     lines = (conf_dir() / group / f"{choice}.yaml").read_text().splitlines()
-    assert any(line.startswith("# ") and "@package" not in line for line in lines[:2]), "no line says what this is"
+    assert any(line.startswith("# ") and "@package" not in line for line in lines[:2]), (
+        "no line says what this is"
+    )
     assert len(lines) <= 40
 
 
@@ -48,7 +52,11 @@ def test_every_key_has_a_comment_or_speaks_for_itself(group: str, choice: str) -
         (["prior=fkpp"], "prior", ["fkpp", "did you mean 'fkp'", "double_dip"]),
         (["method.iteratons=3"], "method.iteratons", ["did you mean 'method.iterations'"]),
         (["methd.iterations=3"], "methd.iterations", ["did you mean 'method.iterations'"]),
-        (["degradation.anchor=block"], "degradation.anchor", ["'block'", "did you mean 'block_center'", "fkp"]),
+        (
+            ["degradation.anchor=block"],
+            "degradation.anchor",
+            ["'block'", "did you mean 'block_center'", "fkp"],
+        ),
         (["degradation.boundary=wrap"], "degradation.boundary", ["'wrap'", "circular, reflect, replicate"]),
         (["degradation.kernels.size=8"], "degradation.kernels.size", ["8", "odd", "default 19"]),
         (["degradation.kernels.size=7"], "degradation.kernels.size", ["7", "at least 9"]),
@@ -81,5 +89,7 @@ def test_a_fault_is_named(overrides: list[str], where: str, said: list[str]) -> 
 
 def test_a_users_own_group_folder_is_found(tmp_path: Path) -> None:
     (tmp_path / "prior").mkdir()
-    (tmp_path / "prior" / "mine.yaml").write_text("name: mine\n_target_: sr_lab.priors.softmax.Softmax\nlr: 0.25\n")
+    (tmp_path / "prior" / "mine.yaml").write_text(
+        "name: mine\n_target_: sr_lab.priors.softmax.Softmax\nlr: 0.25\n"
+    )
     assert compose(["prior=mine"], [str(tmp_path)]).prior.lr == 0.25

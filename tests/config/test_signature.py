@@ -16,14 +16,16 @@ BASE = ["experiment=dip_fkp", "dataset=set5"]
 
 
 @pytest.mark.parametrize(
-    "same", ["seed=3", "out=/elsewhere", "tracking=none", "trainer.devices=2", "trainer.threads=1", "force=true"]
+    "same",
+    ["seed=3", "out=/elsewhere", "tracking=none", "trainer.devices=2", "trainer.threads=1", "force=true"],
 )
 def test_is_blind_to(same: str) -> None:
     assert of(*BASE, same) == of(*BASE)
 
 
 @pytest.mark.parametrize(
-    "other", ["scale=2", "dataset.seed=2", "method.lr=1e-3", "prior=softmax", "dataset=set14", "degradation.phase=1"]
+    "other",
+    ["scale=2", "dataset.seed=2", "method.lr=1e-3", "prior=softmax", "dataset=set14", "degradation.phase=1"],
 )
 def test_sees(other: str) -> None:
     assert of(*BASE, other) != of(*BASE)
