@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from sr_lab.backbones.ops.memory import keep_freed_memory
 from sr_lab.backbones.skip import SkipNet, noise_input
 from sr_lab.data.sample import Restored, Sample
 from sr_lab.errors import UserError
@@ -87,6 +88,8 @@ class ZeroShot(Method):
         generators = self.generators(sample)
         size = (sample.lr.shape[-2] * sample.scale, sample.lr.shape[-1] * sample.scale)
         device = sample.lr.device
+        if device.type == "cpu":
+            keep_freed_memory()
         network = self.backbone(images=len(sample), generator=generators).to(device)
         z = noise_input(generators, network.channels_in, *size, self.input_scale).to(device)
         self.prior.start(sample, self.degradation, generators)

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from sr_lab.report.wording import metric_title
 
 _WIDTH, _HEIGHT = 340, 190
-_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 10, 8, 24
+_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 20, 8, 24
 _POINTS = 200
 _LOG_FROM = 100  # ratio of greatest to least value from which a logarithmic axis shows more
 STYLES = 6  # line colours of the page's style sheet; then dashes begin
