@@ -48,20 +48,14 @@ def fit(
     """
     monitor, mode = ("val_nll", "min") if hasattr(method, "flow") else ("val_psnr", "max")
     folder = directory / "checkpoints"
-    checkpoint = ModelCheckpoint(
-        folder,
-        filename="best",
-        monitor=monitor,
-        mode=mode,
-        save_last=True,
-        save_on_exception=True,
-        enable_version_counter=False,
-    )
+    best = ModelCheckpoint(folder, "best", monitor=monitor, mode=mode, enable_version_counter=False)
+    # apart from the best, which an interruption must not overwrite
+    resumable = ModelCheckpoint(folder, "last", save_on_exception=True, enable_version_counter=False)
     ema = [EMA(settings.trainer.ema)] if settings.trainer.ema else []
     trainer = trainer_for(
         settings,
         directory,
-        [*ema, checkpoint],
+        [*ema, best, resumable],
         logger=CSVLogger(directory, name="", version="curves"),
         enable_checkpointing=True,
         max_epochs=settings.trainer.max_epochs,
@@ -73,11 +67,11 @@ def fit(
     started = time.perf_counter()
     trainer.fit(method, data, ckpt_path=str(last) if last.exists() else None)
     figures = {key: float(value) for key, value in trainer.callback_metrics.items()}
-    if monitor in figures and checkpoint.best_model_score is not None:
-        figures[f"best_{monitor}"] = float(checkpoint.best_model_score)
+    if monitor in figures and best.best_model_score is not None:
+        figures[f"best_{monitor}"] = float(best.best_model_score)
     figures |= {"steps": trainer.global_step, "seconds": round(time.perf_counter() - started, 1)}
     if trainer.is_global_zero:
-        _keep_best(method, checkpoint.best_model_path, bool(ema))
+        _keep_best(method, best.best_model_path, bool(ema))
         save_checkpoint(directory / WEIGHTS, method.checkpoint())  # pyright: ignore[reportCallIssue]
     return trainer, figures
 

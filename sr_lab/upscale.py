@@ -152,7 +152,9 @@ class Upscaler:
         noise = torch.full((1,), self.noise_level, device=self.device)
 
         def one(tile: Tensor) -> Tensor:
-            return solve(self.solver, tile, kernel, scale, noise, self.degradation.anchor)
+            return solve(
+                self.solver, tile, kernel, scale, noise, self.degradation.anchor, phase=self.degradation.phase
+            )
 
         sr = restore_tiled(colour, scale, one, margin=max(16, kernel.shape[-1] // scale + 8))
         sr = sr.mean(1, keepdim=True) if lr.shape[1] == 1 else sr

@@ -29,6 +29,14 @@ def published_weights(data: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Tests are small: waking a second thread takes longer than their arithmetic."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
 def own_weights_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests neither see nor change the person's imported weights."""
     monkeypatch.setenv("SR_LAB_WEIGHTS", str(tmp_path / "weights"))

@@ -20,6 +20,7 @@ from reference import dip_fkp  # noqa: E402  # pyright: ignore[reportMissingImpo
 from reference.dip_fkp import DipFkp, Level, NonLocal  # noqa: E402  # pyright: ignore[reportMissingImports]
 
 from sr_lab.backbones.ops.memory import keep_freed_memory  # noqa: E402
+from sr_lab.backbones.ops.threads import one_thread  # noqa: E402
 from sr_lab.backbones.ops.upsampled_conv import upsampled_norm_conv3x3  # noqa: E402
 from sr_lab.backbones.ops.winograd import reflect_conv3x3  # noqa: E402
 from sr_lab.backbones.skip import WINOGRAD_SIDE, SkipNet  # noqa: E402
@@ -131,7 +132,7 @@ def bf16(state: DipFkp) -> None:
     state.net.forward = autocast
 
 
-def one_thread(state: DipFkp) -> None:
+def single_thread(state: DipFkp) -> None:
     """No parallel regions."""
     torch.set_num_threads(1)
 
@@ -196,11 +197,23 @@ def our_network(state: DipFkp) -> None:
     state.net_optimizer = torch.optim.Adam(net.parameters(), lr=5e-3)
 
 
+def one_thread_adam(state: DipFkp) -> None:
+    """One pass over each tensor, on one thread."""
+    fused_adam(state)
+    step = state.net_optimizer.step
+
+    def quiet_step() -> None:
+        with one_thread():
+            step()
+
+    state.net_optimizer.step = quiet_step
+
+
 def together(state: DipFkp) -> None:
     """All that pays."""
     keep_memory(state)
     our_network(state)
-    fused_adam(state)
+    one_thread_adam(state)
     strided_blur(state)
 
 
@@ -217,10 +230,11 @@ LEVERS = {
     "FFT blur": Lever(fft_blur),
     "foreach Adam": Lever(foreach_adam),
     "fused Adam": Lever(fused_adam),
+    "fused Adam on one thread": Lever(one_thread_adam),
     "in-place LeakyReLU": Lever(in_place_activation),
     "freed memory kept": Lever(keep_memory),
     "bf16 autocast": Lever(bf16),
-    "one thread": Lever(one_thread),
+    "one thread for all": Lever(single_thread),
     "spinning threads": Lever(nothing, SPINNING),
     "plain, kernel frozen": Lever(nothing, start=5),
     "cached flow, kernel frozen": Lever(cached_flow, against="plain, kernel frozen", start=5),

@@ -10,12 +10,14 @@ weights are interchangeable, but take no part in the arithmetic and get no gradi
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sr_lab.backbones.ops.threads import on_one_thread
 from sr_lab.backbones.ops.upsampled_conv import upsampled_norm_conv3x3
 from sr_lab.backbones.ops.winograd import reflect_conv3x3
 from sr_lab.errors import UserError
@@ -26,6 +28,8 @@ MIN_SIDE = 64
 # below these sides the plain forms are quicker
 WINOGRAD_SIDE = 32
 WINOGRAD_CHANNELS = 64
+# below this area a level is done before a second thread wakes
+ONE_THREAD_PIXELS = 32 * 32
 UPSAMPLED_CONV_SIDE = 32
 
 
@@ -207,8 +211,11 @@ def _level(layers: Sequence[Level], x: Tensor) -> Tensor:
     if layers[0].non_local is not None:
         deep = _non_local([layer.non_local for layer in layers if layer.non_local is not None], deep)
     deep = _conv_norm_act([layer.deep for layer in layers], deep)
-    if layers[0].inner is not None:
-        deep = _level([layer.inner for layer in layers if layer.inner is not None], deep)
+    inner = [layer.inner for layer in layers if layer.inner is not None]
+    if inner and _cheaper_forms(len(layers), x) and deep.shape[2] * deep.shape[3] <= ONE_THREAD_PIXELS:
+        deep = on_one_thread(partial(_level, inner), deep)
+    elif inner:
+        deep = _level(inner, deep)
     joined = _norm_act([layer.join.norm for layer in layers], _join(layers, skip, deep))
     return _conv_norm_act([layer.mix for layer in layers], joined)
 

@@ -234,6 +234,7 @@ def usrnet_from(checkpoint: Checkpoint, where: str) -> USRNet:
             "widths": (*widths, state["p.m_body.0.res.0.weight"].shape[0]),
             "blocks": sum(key.startswith("p.m_body.") and key.endswith("res.0.weight") for key in state),
             "hyper_width": state["h.mlp.0.weight"].shape[0],
+            "steps": "noise_scaled" if "h.start" in state else "softplus",
         }
         net = USRNet(**{**inferred, **checkpoint.architecture})
         net.load_state_dict(state, strict=True)

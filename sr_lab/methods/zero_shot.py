@@ -77,7 +77,14 @@ class ZeroShot(Method):
             stages["dip"] = image
             noise = noise_of(sample, self.noise_level)
             image = solve(
-                self.solver, sample.lr, kernel, sample.scale, noise, self.degradation.anchor, self.renormalise
+                self.solver,
+                sample.lr,
+                kernel,
+                sample.scale,
+                noise,
+                self.degradation.anchor,
+                self.renormalise,
+                self.degradation.phase,
             )
         return Restored(image, kernel, trace, time.perf_counter() - started, stages)
 

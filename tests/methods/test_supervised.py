@@ -179,12 +179,20 @@ def test_training_goes_on_where_it_stopped(
 def test_scales_take_turns_and_patches_need_not_fit_them(monkeypatch: pytest.MonkeyPatch):
     module = method(scales=(2, 3, 4))
     seen: list[tuple[int, tuple[int, ...]]] = []
-    module.backbone.register_forward_pre_hook(lambda _, given: seen.append((given[2], tuple(given[0].shape))))
+    kernels: list[torch.Tensor] = []
+
+    def note(_: object, given: tuple) -> None:
+        seen.append((given[2], tuple(given[0].shape)))
+        kernels.append(given[1])
+
+    module.backbone.register_forward_pre_hook(note)
     monkeypatch.setattr(module, "log", lambda *args, **kwargs: None)
     for step in range(4):
         monkeypatch.setattr(Supervised, "global_step", step)
         assert torch.isfinite(module.training_step(torch.rand(2, 3, 26, 26), step))
     assert seen == [(2, (2, 3, 13, 13)), (3, (2, 3, 8, 8)), (4, (2, 3, 6, 6)), (2, (2, 3, 13, 13))]
+    drawn = torch.cat([kernels[0], kernels[3]]).flatten(1)
+    assert torch.cdist(drawn, drawn).fill_diagonal_(1).min() > 1e-3  # new for every patch and step
 
 
 def test_the_step_size_warms_up_and_falls_to_zero():
