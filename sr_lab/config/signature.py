@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from sr_lab.config.paths import data_root
@@ -16,16 +17,30 @@ def signature(config: Mapping[str, Any]) -> str:
     """10 hex digits of the resolved config without paths, trackers, launchers and seed."""
     kept = {key: value for key, value in config.items() if key not in EXCLUDED}
     kept["trainer"] = {k: v for k, v in config.get("trainer", {}).items() if k not in EXCLUDED_TRAINER}
-    text = json.dumps(_without_data_root(kept), sort_keys=True)
+    text = json.dumps(_portable(kept), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
-def _without_data_root(node: Any) -> Any:
-    """Paths below the data folder relative to it, so a signature travels between machines."""
+def _portable(node: Any) -> Any:
+    """Paths below the data folder relative to it, and weights by content: the same on every machine."""
     if isinstance(node, Mapping):
-        return {str(key): _without_data_root(value) for key, value in node.items()}
+        return {
+            str(key): _content_of(value) if key == "weights" else _portable(value)
+            for key, value in node.items()
+        }
     if isinstance(node, list):
-        return [_without_data_root(item) for item in node]
+        return [_portable(item) for item in node]
     if isinstance(node, str) and node.startswith(str(data_root())):
         return "<data>" + node[len(str(data_root())) :]
     return node
+
+
+def _content_of(weights: Any) -> Any:
+    """sha256 of a checkpoint named in a config; its name if there is no such file, which the run will say."""
+    from sr_lab.weights.store import all_entries, sha256
+
+    entry = all_entries().get(str(weights))
+    if entry is not None:
+        return entry[1].sha256
+    path = Path(str(weights)).expanduser()
+    return sha256(path) if path.is_file() else weights

@@ -1,5 +1,6 @@
 """The signature names what is computed, not where or how fast."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,3 +38,12 @@ def test_travels_between_machines(monkeypatch: pytest.MonkeyPatch) -> None:
         return of(*BASE)
 
     assert at("/data/a") == at("/mnt/b")
+
+
+def test_sees_the_content_of_weights(tmp_path: Path) -> None:
+    def at(content: bytes) -> str:
+        (tmp_path / "flow.pt").write_bytes(content)
+        return of(*BASE, f"prior.weights={tmp_path / 'flow.pt'}")
+
+    assert at(b"one") == at(b"one")
+    assert at(b"one") != at(b"two")
