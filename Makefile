@@ -14,9 +14,9 @@ $(VENV)/.done: pyproject.toml
 	  { echo "sr-lab needs Python 3.11 or newer: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	# pyiqa (PolyForm-Noncommercial) brings LPIPS and no-reference metrics; nothing else needs it
-	$(BIN)/python -m pip install --quiet '.[pyiqa]' || echo "pyiqa could not be installed; its metrics stay out"
+	$(BIN)/python -m pip install --quiet --editable '.[dev,pyiqa]' || \
+	  { echo "going on without pyiqa"; $(BIN)/python -m pip install --quiet --editable '.[dev]'; }
 	touch $@
 
 demo: setup                     ## blind SR of real photographs, minutes on a CPU: pictures, record, report in demo/
