@@ -61,7 +61,7 @@ def test_follows_the_plain_transcription_step_by_step(
     plain.z = noise_input([generator], 3, 64, 64)
     plain.code.copy_(torch.randn(121, generator=generator).view(1, 1, -1))
     _, kernel, trace = ours.estimate(given)
-    losses = []
+    losses, plain_kernel = [], kernel
     for _ in range(6):
         _, plain_kernel, loss = plain.step()
         losses.append(loss)

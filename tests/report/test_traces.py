@@ -61,7 +61,7 @@ def test_long_traces_are_thinned_and_keep_their_end() -> None:
     (chart,) = draw_charts([("a", 0, trace)])
     (line,) = _points(chart.svg)
     assert 100 <= len(line) <= 202
-    assert line[-1] == (330.0, 8.0)
+    assert line[-1] == (320.0, 8.0)
 
 
 @pytest.mark.parametrize("values", [[5.0], [5.0, 5.0], [0.0, 0.0]])
