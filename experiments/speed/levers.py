@@ -5,6 +5,7 @@ A lever gets a built `DipFkp` in a process of its own and alters it, or the modu
 
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from reference import dip_fkp  # noqa: E402  # pyright: ignore[reportMissingImpo
 from reference.dip_fkp import DipFkp, Level, NonLocal  # noqa: E402  # pyright: ignore[reportMissingImports]
 
 from sr_lab.backbones.ops.memory import keep_freed_memory  # noqa: E402
-from sr_lab.backbones.ops.threads import one_thread  # noqa: E402
+from sr_lab.backbones.ops.threads import one_thread, waking_is_slow  # noqa: E402
 from sr_lab.backbones.ops.upsampled_conv import upsampled_norm_conv3x3  # noqa: E402
 from sr_lab.backbones.ops.winograd import reflect_conv3x3  # noqa: E402
 from sr_lab.backbones.skip import WINOGRAD_SIDE, SkipNet  # noqa: E402
@@ -198,12 +199,12 @@ def our_network(state: DipFkp) -> None:
 
 
 def one_thread_adam(state: DipFkp) -> None:
-    """One pass over each tensor, on one thread."""
+    """One pass over each tensor, on one thread where waking another takes longer."""
     fused_adam(state)
     step = state.net_optimizer.step
 
     def quiet_step() -> None:
-        with one_thread():
+        with one_thread() if waking_is_slow() else nullcontext():
             step()
 
     state.net_optimizer.step = quiet_step

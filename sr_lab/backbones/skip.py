@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sr_lab.backbones.ops.threads import on_one_thread
+from sr_lab.backbones.ops.threads import on_one_thread, waking_is_slow
 from sr_lab.backbones.ops.upsampled_conv import upsampled_norm_conv3x3
 from sr_lab.backbones.ops.winograd import reflect_conv3x3
 from sr_lab.errors import UserError
@@ -28,7 +28,7 @@ MIN_SIDE = 64
 # below these sides the plain forms are quicker
 WINOGRAD_SIDE = 32
 WINOGRAD_CHANNELS = 64
-# below this area a level is done before a second thread wakes
+# below this area a level is done before a sleeping thread wakes
 ONE_THREAD_PIXELS = 32 * 32
 UPSAMPLED_CONV_SIDE = 32
 
@@ -200,8 +200,12 @@ def _join(layers: Sequence[Level], skip: Tensor, deep: Tensor) -> Tensor:
         return upsampled_norm_conv3x3(deep, scale_deep, weight_deep, EPS) + _conv3x3(skip, weight_skip)
     deep = F.interpolate(deep, scale_factor=2, mode="bilinear", align_corners=False)
     height, width = min(height, deep.shape[2]), min(width, deep.shape[3])
-    parts = [_center_crop(x, height, width).reshape(images, -1, height, width) for x in (skip, deep)]
-    joined = torch.cat(parts, dim=1).reshape(1, -1, height, width)
+    parts = [_center_crop(x, height, width) for x in (skip, deep)]
+    if images == 1:  # a reshape would copy out of channels_last memory
+        joined = torch.cat(parts, dim=1)
+    else:
+        parts = [part.reshape(images, -1, height, width) for part in parts]
+        joined = torch.cat(parts, dim=1).reshape(1, -1, height, width)
     return _conv3x3(_norm(norms, joined, bias=False), weight, groups=images)
 
 
@@ -212,7 +216,8 @@ def _level(layers: Sequence[Level], x: Tensor) -> Tensor:
         deep = _non_local([layer.non_local for layer in layers if layer.non_local is not None], deep)
     deep = _conv_norm_act([layer.deep for layer in layers], deep)
     inner = [layer.inner for layer in layers if layer.inner is not None]
-    if inner and _cheaper_forms(len(layers), x) and deep.shape[2] * deep.shape[3] <= ONE_THREAD_PIXELS:
+    small = deep.shape[2] * deep.shape[3] <= ONE_THREAD_PIXELS
+    if inner and small and _cheaper_forms(len(layers), x) and waking_is_slow():
         deep = on_one_thread(partial(_level, inner), deep)
     elif inner:
         deep = _level(inner, deep)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
-from sr_lab.backbones.ops.threads import on_one_thread
+from sr_lab.backbones.ops.threads import on_one_thread, one_thread, waking_is_slow
 
 
 @pytest.fixture(autouse=True)
@@ -59,3 +59,19 @@ def test_an_input_without_gradient_leaves_the_backward_pass_alone() -> None:
     on_one_thread(lambda x: Watched.apply(x * weight), torch.ones(3)).sum().backward()
     assert Watched.seen == [1, 2]
     assert torch.get_num_threads() == 2
+
+
+def test_the_context_restores_the_number_also_after_an_error() -> None:
+    with one_thread():
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == 2
+    with pytest.raises(ValueError, match="no"), one_thread():
+        raise ValueError("no")
+    assert torch.get_num_threads() == 2
+
+
+def test_waking_is_slow_only_where_threads_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", "passive")
+    assert waking_is_slow()
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    assert not waking_is_slow()

@@ -1,5 +1,6 @@
-"""Small layers on one CPU thread: waking a second one takes longer than their arithmetic."""
+"""Small layers on one CPU thread: waking a sleeping second one takes longer than their arithmetic."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -34,6 +35,11 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+def waking_is_slow() -> bool:
+    """Whether idle threads sleep, so that each parallel region pays tens of microseconds for waking them."""
+    return os.environ.get("OMP_WAIT_POLICY", "").upper() == "PASSIVE"
 
 
 def on_one_thread(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:

@@ -17,7 +17,6 @@ convolution removes; the variance of the doubled image is a quadratic form of x.
 """
 
 from functools import cache
-from itertools import product
 
 import torch
 from jaxtyping import Float
@@ -29,13 +28,15 @@ _UPSAMPLE = (1 / 4, 3 / 4, 3 / 4, 1 / 4)
 # half of U'U for the doubling U of one axis, with symmetric borders
 _GRAM = (3 / 16, 10 / 16, 3 / 16)
 
+# stride 2, padding 1: t runs from position -4 to 2h + 2, of which -3 .. 2h + 1 count. Padding 2 would give just
+# these, but oneDNN then takes a path for the weight gradient that is four times slower
+_TRANSPOSED = ([2, 2], [1, 1], [1, 1], True, [0, 0], 1)
+
 
 @cache
-def _depthwise(
-    rows: tuple[float, ...], columns: tuple[float, ...], channels: int, dtype: torch.dtype
-) -> Tensor:
-    kernel = torch.outer(torch.tensor(rows, dtype=dtype), torch.tensor(columns, dtype=dtype))
-    return kernel.repeat(channels, 1, 1, 1)
+def _depthwise(taps: tuple[float, ...], channels: int, dtype: torch.dtype) -> Tensor:
+    line = torch.tensor(taps, dtype=dtype)
+    return torch.outer(line, line).repeat(channels, 1, 1, 1)
 
 
 def _pad_symmetric(x: Tensor) -> Tensor:
@@ -60,42 +61,19 @@ def _fold_symmetric_(grad: Tensor) -> Tensor:
 
 
 def _correct_border_(t: Tensor) -> None:
-    """Make the border that of repetition and reflection; t[-2] and its fellows lie one line inside."""
+    """Make the border that of repetition and reflection; t[-2], the line to correct, is the third."""
     for view in (t, t.transpose(2, 3)):
         view[:, :, 2] += view[:, :, 1] - view[:, :, 3]
         view[:, :, -3] += view[:, :, -2] - view[:, :, -4]
 
 
-def _upsample_transpose(grad: Tensor) -> list[list[Tensor]]:
-    """Gradient of t, [even, odd] rows by [even, odd] columns apart, from position -4 or -3.
-
-    Transpose of the upsampling filter and of the border correction; apart, (h + 4, w + 4) each, so that the
-    gradients of the transposed convolution are plain matrix products.
-    """
-    # the same start and length for both: an odd phase looks two positions further along a wider frame
-    ways = ((_UPSAMPLE, 5), ((0.0, 0.0, *_UPSAMPLE), 6))
-    channels = grad.shape[1]
-    phases = [
-        [
-            F.conv2d(
-                grad,
-                _depthwise(a, b, channels, grad.dtype),
-                stride=2,
-                padding=(pad_a, pad_b),
-                groups=channels,
-            )
-            for b, pad_b in ways
-        ]
-        for a, pad_a in ways
-    ]
-    rows = [(phases[0][i], phases[1][i]) for i in (0, 1)]
-    columns = [(phases[i][0].mT, phases[i][1].mT) for i in (0, 1)]
-    for even, odd in rows + columns:
-        odd[:, :, 0] += even[:, :, 1]
-        odd[:, :, 1] -= even[:, :, 1]
-        odd[:, :, -2] += even[:, :, -2]
-        odd[:, :, -3] -= even[:, :, -2]
-    return phases
+def _correct_border_transpose_(grad: Tensor) -> None:
+    """Transpose of `_correct_border_`."""
+    for view in (grad.transpose(2, 3), grad):
+        view[:, :, 1] += view[:, :, 2]
+        view[:, :, 3] -= view[:, :, 2]
+        view[:, :, -2] += view[:, :, -3]
+        view[:, :, -4] -= view[:, :, -3]
 
 
 class _UpsampledNormConv(torch.autograd.Function):
@@ -105,38 +83,27 @@ class _UpsampledNormConv(torch.autograd.Function):
     def forward(ctx: FunctionCtx, x: Tensor, scale: Tensor, weight: Tensor, eps: float) -> Tensor:
         channels, filters = x.shape[1], weight.shape[0]
         padded = _pad_symmetric(x)
-        smooth = F.conv2d(padded, _depthwise(_GRAM, _GRAM, channels, x.dtype), groups=channels)[
-            :, :, 1:-1, 1:-1
-        ]
+        smooth = F.conv2d(padded, _depthwise(_GRAM, channels, x.dtype), groups=channels)[:, :, 1:-1, 1:-1]
         smooth = smooth - x.mean((0, 2, 3), keepdim=True)
         # smoothing keeps the mean, so centring one factor is enough
         variance = (smooth * x).sum((0, 2, 3)) / x[0, 0].numel()
         inverse_std = torch.rsqrt(variance + eps)
-        scaled = weight * (scale * inverse_std)
-        # from position -4 to 2h + 2, of which -3 .. 2h + 1 count; padding 2 would do, but runs slower
-        t = F.conv_transpose2d(padded, scaled.flip(1, 2).permute(3, 0, 1, 2), stride=2, padding=1)
+        flipped = (weight * (scale * inverse_std)).flip(1, 2).permute(3, 0, 1, 2)
+        t = torch.ops.aten.convolution(padded, flipped, None, *_TRANSPOSED)
         _correct_border_(t)
-        ctx.save_for_backward(padded, smooth, scaled, weight, scale, inverse_std)
-        return F.conv2d(t, _depthwise(_UPSAMPLE, _UPSAMPLE, filters, x.dtype), groups=filters)[
-            :, :, 2:-2, 2:-2
-        ]
+        ctx.save_for_backward(padded, smooth, flipped, weight, scale, inverse_std)
+        return F.conv2d(t, _depthwise(_UPSAMPLE, filters, x.dtype), groups=filters)[:, :, 2:-2, 2:-2]
 
     @staticmethod
     def backward(ctx: FunctionCtx, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        padded, smooth, scaled, weight, scale, inverse_std = ctx.saved_tensors  # type: ignore[attr-defined]
-        phases = _upsample_transpose(grads[0])
-        (filters, _, _, channels), width = weight.shape, padded.shape[3]
-        pixels = padded.permute(0, 2, 3, 1).reshape(-1, channels)
-        grad_pixels, grad_scaled = torch.zeros_like(pixels), weight.new_empty(3, 3, filters, channels)
-        for i, j in product(range(3), range(3)):
-            # outside the frame the gradient is zero, so rows of pixels may run into each other
-            part = phases[i != 1][j != 1].permute(0, 2, 3, 1).reshape(-1, filters)
-            shift = (i == 2) * width + (j == 2)
-            part = part[: len(part) - shift]
-            grad_pixels[shift:].addmm_(part, scaled[:, i, j])
-            torch.mm(part.T, pixels[shift:], out=grad_scaled[i, j])
-        grad_scaled = grad_scaled.permute(2, 0, 1, 3)
-        grad_padded = grad_pixels.view(1, -1, width, channels).permute(0, 3, 1, 2)
+        padded, smooth, flipped, weight, scale, inverse_std = ctx.saved_tensors  # type: ignore[attr-defined]
+        filters = weight.shape[0]
+        grad_t = F.conv2d(grads[0], _depthwise(_UPSAMPLE, filters, weight.dtype), padding=5, groups=filters)
+        _correct_border_transpose_(grad_t)
+        grad_padded, grad_flipped, _ = torch.ops.aten.convolution_backward(
+            grad_t, padded, flipped, None, *_TRANSPOSED, [True, True, False]
+        )
+        grad_scaled = grad_flipped.permute(1, 2, 3, 0).flip(1, 2)
         grad_gain = (grad_scaled * weight).sum((0, 1, 2))
         grad_weight = grad_scaled.mul_(scale * inverse_std)
         grad_variance = -0.5 * grad_gain * scale * inverse_std**3
