@@ -106,11 +106,31 @@ def report_command(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Where to write; default DIR itself.")
     ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            "--baseline",
+            "-b",
+            metavar="KEY=VALUE[,...]",
+            help="Compare with it, e.g. prior=fkp: interval, test.",
+        ),
+    ] = None,
 ) -> None:
     """Table, crops and kernels of all runs below a folder: report.html (one file), report.md, results.csv."""
+    from sr_lab.errors import UserError
     from sr_lab.report.render import write_report
 
-    for path in vars(write_report(root, out)).values():
+    choice: dict[str, str] = {}
+    for part in baseline.split(",") if baseline else []:
+        key, _, value = part.partition("=")
+        choice[key] = value
+    if not all(choice.values()):
+        raise UserError(
+            f"'{baseline}' is not of the form key=value",
+            where="--baseline",
+            fix="for example --baseline prior=fkp",
+        )
+    for path in vars(write_report(root, out, choice)).values():
         typer.echo(path)
 
 

@@ -9,6 +9,7 @@ from html import escape
 from sr_lab.report.companions import BASELINE
 from sr_lab.report.provenance import Provenance
 from sr_lab.report.table import Cell, Table
+from sr_lab.report.verdicts import READING, Verdict
 from sr_lab.report.wording import ABSENT
 
 
@@ -19,6 +20,8 @@ def to_markdown(
     provenance: Provenance,
     figures: Sequence[tuple[str, str]],
     unreadable: Sequence[tuple[str, str]],
+    verdicts: Sequence[Verdict] = (),
+    against: str = "",
 ) -> str:
     """Put the report together.
 
@@ -29,6 +32,8 @@ def to_markdown(
         provenance: commands, versions, notes.
         figures: (text, path) of pictures, relative to where the page will lie.
         unreadable: (file, reason).
+        verdicts: paired comparisons.
+        against: the baseline of these.
     """
     protocols = [
         f"{column.title} (`{column.name}`, {column.direction}): {protocol}{f' ({rows})' if rows else ''}"
@@ -38,6 +43,7 @@ def to_markdown(
     sections = [
         ("", [f"# {_text(title)}", _list(f"{term}: {what}" for term, what in facts)]),
         ("Results", [_table(table), _text(" ".join(table.reading)), _list(protocols)]),
+        (f"Compared with {against}", [_verdicts(verdicts), _text(READING)] if verdicts else []),
         ("Caution", [_list(provenance.warnings)]),
         ("Notes", [_list(f"{note}{f' ({runs})' if runs else ''}" for note, runs in provenance.notes)]),
         ("Figures", [f"{_text(text)}\n\n![{_text(text)}](<{escape(path)}>)" for text, path in figures]),
@@ -74,6 +80,12 @@ def _table(table: Table) -> str:
             texts = [*map(_text, row.labels), *map(_cell, row.cells), *map(_text, row.facts)]
             lines.append(_row(texts))
     return "\n".join(lines)
+
+
+def _verdicts(verdicts: Sequence[Verdict]) -> str:
+    heads = ["setting", "configuration", "metric", "images", "difference", "p", "d", "verdict"]
+    lines = [_row(heads), _row(["---"] * 3 + ["---:"] * 4 + ["---"])]
+    return "\n".join([*lines, *(_row(_text(str(value)) for value in vars(one).values()) for one in verdicts)])
 
 
 def _cell(cell: Cell | None) -> str:

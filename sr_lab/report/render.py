@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from sr_lab.report.gallery import MAX_IMAGES, build_gallery
 from sr_lab.report.markdown import to_markdown
 from sr_lab.report.provenance import trace_back
 from sr_lab.report.table import Table, build_table
+from sr_lab.report.verdicts import READING, judge
 from sr_lab.report.wording import count, span_of_days
 
 
@@ -29,7 +30,7 @@ class Report:
     csv: Path
 
 
-def write_report(root: Path, out: Path | None = None) -> Report:
+def write_report(root: Path, out: Path | None = None, baseline: Mapping[str, str] | None = None) -> Report:
     """Write `report.html`, `report.md` and `results.csv` from every record below a folder.
 
     The page needs no other file and no network. The same records give the same bytes.
@@ -37,9 +38,10 @@ def write_report(root: Path, out: Path | None = None) -> Report:
     Args:
         root: searched to the bottom for records.
         out: folder to write to; `root` itself if None.
+        baseline: labels of the configuration that the others of its block are compared with, image by image.
 
     Raises:
-        UserError: no folder, no readable record in it, or the files cannot be made.
+        UserError: no folder, no readable record in it, no such baseline, or the files cannot be made.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -47,6 +49,8 @@ def write_report(root: Path, out: Path | None = None) -> Report:
     collection = collect(root)
     table = build_table(group_runs(collection.runs))
     runs = [run for row in table.rows for run in row.group.runs]
+    verdicts = judge(table, baseline) if baseline else []
+    against = ", ".join(f"{key}={value}" for key, value in (baseline or {}).items())
     provenance = trace_back(table, collection)
     names = {run.record.name for run in runs}
     title = names.pop() if len(names) == 1 else root.resolve().name
@@ -64,13 +68,18 @@ def write_report(root: Path, out: Path | None = None) -> Report:
         title=title,
         facts=facts,
         table=table,
+        verdicts=verdicts,
+        against=against,
+        verdict_reading=READING,
         gallery=build_gallery(table),
         provenance=provenance,
         unreadable=collection.unreadable,
         version=__version__,
     )
     figures = list(_figures(table, out))
-    text = to_markdown(title, facts, table, provenance, figures[:MAX_IMAGES], collection.unreadable)
+    text = to_markdown(
+        title, facts, table, provenance, figures[:MAX_IMAGES], collection.unreadable, verdicts, against
+    )
     write_text(report.csv, results_csv(runs))
     write_text(report.markdown, text)
     write_text(report.html, page)
