@@ -22,6 +22,6 @@ class Interpolate(Method):
     def restore(self, sample: Sample) -> Restored:
         """Interpolate."""
         started = time.perf_counter()
-        anchor = self.degradation.anchor if self.aligned else "block_center"
-        sr = bicubic_upsample_aligned(sample.lr, sample.scale, anchor)
+        where = (self.degradation.anchor, self.degradation.phase) if self.aligned else ("block_center", 0)
+        sr = bicubic_upsample_aligned(sample.lr, sample.scale, *where)
         return Restored(sr, seconds=time.perf_counter() - started)

@@ -81,7 +81,9 @@ class Recorder(pl.Callback):
         image_id = sample.image_ids[0]
         folder = image_folder(self.directory, image_id)
         folder.mkdir(parents=True, exist_ok=True)
-        bicubic = bicubic_upsample_aligned(sample.lr, sample.scale, self.degradation.anchor)
+        bicubic = bicubic_upsample_aligned(
+            sample.lr, sample.scale, self.degradation.anchor, self.degradation.phase
+        )
         values, notes = self._measure(sample, restored, bicubic)
         files = ImageFiles(seconds=round(restored.seconds, 4))
         pictures = {

@@ -109,12 +109,13 @@ def test_nothing_to_resize_to(bad: float | tuple[int, int]):
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 @pytest.mark.parametrize(("anchor", "sign"), [("fkp", -1), ("block_center", 1)])
-def test_upsampling_puts_pixels_at_their_anchor(scale: int, anchor: Anchor, sign: int):
+@pytest.mark.parametrize("phase", [0, 1])
+def test_upsampling_puts_pixels_at_their_anchor(scale: int, anchor: Anchor, sign: int, phase: int):
     hr = torch.arange(16 * scale, dtype=torch.float64).expand(1, 1, 16 * scale, -1)
     # LR pixel i holds the HR coordinate at which it lies, so upsampling must give back the coordinate
-    lr = (scale * torch.arange(16, dtype=torch.float64) + sign * (scale - 1) / 2).expand(1, 1, 16, -1)
+    lr = (scale * torch.arange(16, dtype=torch.float64) + sign * (scale - 1) / 2 + phase).expand(1, 1, 16, -1)
     for lr_image, hr_image in ((lr, hr), (lr.mT, hr.mT)):
-        up = bicubic_upsample_aligned(lr_image, scale, anchor)
+        up = bicubic_upsample_aligned(lr_image, scale, anchor, phase)
         assert up.shape == hr.shape
         inside = slice(4 * scale, -4 * scale)
         torch.testing.assert_close(up[..., inside, inside], hr_image[..., inside, inside], rtol=0, atol=1e-9)
