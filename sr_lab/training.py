@@ -46,7 +46,7 @@ def fit(
     Returns:
         the trainer, and figures of training: last logged values, steps, seconds, epochs.
     """
-    monitor, mode = ("val_nll", "min") if hasattr(method, "flow") else ("val_psnr", "max")
+    monitor, mode = getattr(method, "monitor", ("val_psnr", "max"))
     folder = directory / "checkpoints"
     best = ModelCheckpoint(folder, "best", monitor=monitor, mode=mode, enable_version_counter=False)
     # apart from the best, which an interruption must not overwrite

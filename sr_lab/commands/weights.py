@@ -125,8 +125,9 @@ def _recognise(checkpoint: object, where: str) -> tuple[str, str]:
     """Kind and a one-line description of a checkpoint, loaded strictly to be sure.
 
     Raises:
-        UserError: neither an FKP flow nor a USRNet.
+        UserError: none of the kinds we know.
     """
+    from sr_lab.backbones.kernel_net import kernel_net_from
     from sr_lab.backbones.usrnet import usrnet_from
     from sr_lab.priors.flow import KernelFlow
     from sr_lab.weights.store import Checkpoint
@@ -140,6 +141,9 @@ def _recognise(checkpoint: object, where: str) -> tuple[str, str]:
         net = usrnet_from(checkpoint, where)
         count = sum(p.numel() for p in net.parameters())
         return "usrnet", f"USRNet with {net.iterations} iterations, {count:,} parameters"
+    if "attention.weight" in checkpoint.state:
+        net = kernel_net_from(checkpoint, where)
+        return "kernel_net", f"KernelNet, {sum(p.numel() for p in net.parameters()):,} parameters"
     raise UserError(
         f"neither an FKP flow nor a USRNet (first key '{next(iter(checkpoint.state))}')",
         where=where,

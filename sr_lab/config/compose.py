@@ -36,6 +36,14 @@ def compose(overrides: Sequence[str], config_dirs: Sequence[str] = ()) -> DictCo
             return hydra_compose("config", overrides=[*search, *overrides])
     except (HydraException, OmegaConfBaseException) as error:
         raise _worded(error, overrides) from error
+    except ValueError as error:  # Hydra's word for `group=null`
+        nothing = [o for o in overrides if o.endswith("=null") and o.partition("=")[0] in groups()]
+        if not nothing:
+            raise
+        key = nothing[0].partition("=")[0]
+        raise UserError(
+            f"'{nothing[0]}' is no choice of a group", where=key, fix=f"use {key}=none or ~{key}"
+        ) from error
 
 
 def to_plain(config: DictConfig) -> dict[str, Any]:

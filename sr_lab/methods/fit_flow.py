@@ -71,6 +71,7 @@ class FitKernelFlow(pl.LightningModule):
     """
 
     fits = True
+    monitor = ("val_nll", "min")
 
     def __init__(
         self,

@@ -28,7 +28,7 @@ class Entry:
         sha256: of the file; checked at every load.
         licence: SPDX identifier.
         source: the command that made it, or the file it was imported from.
-        kind: `fkp` or `usrnet`.
+        kind: `fkp`, `usrnet` or `kernel_net`.
         notes: training data, figures.
     """
 

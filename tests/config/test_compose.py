@@ -48,6 +48,7 @@ def test_every_key_has_a_comment_or_speaks_for_itself(group: str, choice: str) -
 @pytest.mark.parametrize(
     ("overrides", "where", "said"),
     [
+        (["experiment=smoke", "backbone=null"], "backbone", ["use backbone=none"]),
         (["experiment=dip_fpk"], "experiment", ["dip_fpk", "did you mean 'dip_fkp'"]),
         (["prior=fkpp"], "prior", ["fkpp", "did you mean 'fkp'", "double_dip"]),
         (["method.iteratons=3"], "method.iteratons", ["did you mean 'method.iterations'"]),

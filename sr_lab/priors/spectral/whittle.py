@@ -1,0 +1,80 @@
+"""Maximum a posteriori fit of the spectrum's parameters to a periodogram, by Fisher scoring."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sr_lab.priors.spectral.periodogram import Periodogram
+from sr_lab.priors.spectral.spectrum import aliases, log_spectrum, slope
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """A normal belief about the parameters."""
+
+    mean: Float[Tensor, " p"]
+    precision: Float[Tensor, "p p"]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Where the posterior is greatest, its curvature there as a covariance, and the objective."""
+
+    parameters: Float[Tensor, " p"]
+    covariance: Float[Tensor, "p p"]
+    objective: float
+
+
+def fit(
+    measured: Periodogram,
+    scale: int,
+    prior: Gaussian,
+    start: Float[Tensor, " p"],
+    temper: float = 0.1,
+    iterations: int = 30,
+) -> Fit:
+    """Minimise t w sum_f (log S(f) + P(f) / S(f)) + half the prior's squared distance (Whittle 1953).
+
+    Args:
+        measured: P, over `tiles` = w independent tiles.
+        scale: s.
+        prior: on the shape, the picture's spectrum and the noise.
+        start: first parameters.
+        temper: t < 1 allows for neighbouring frequencies that share tapers and for pictures that no power law
+            describes: the likelihood of a wrong model is too sure of itself.
+        iterations: at most; Levenberg-Marquardt damping guards each step.
+    """
+    at = aliases(measured.fy, measured.fx, scale)
+    weight, power = temper * measured.tiles, measured.power.clamp_min(1e-14)
+
+    def objective(parameters: Tensor, log_s: Tensor) -> float:
+        away = parameters - prior.mean
+        misfit = (log_s + power * torch.exp(-log_s)).sum()
+        return float(weight * misfit + 0.5 * away @ prior.precision @ away)
+
+    parameters, damping = start.clone(), 1e-2
+    log_s = log_spectrum(parameters, at)
+    value = objective(parameters, log_s)
+    fisher = prior.precision
+    for _ in range(iterations):
+        by_parameter = slope(parameters, at)
+        excess = 1 - power * torch.exp(-log_s)
+        gradient = weight * (by_parameter.mT @ excess) + prior.precision @ (parameters - prior.mean)
+        fisher = weight * (by_parameter.mT @ by_parameter) + prior.precision
+        gain = 0.0
+        for _ in range(8):
+            damped = fisher + damping * torch.diag(fisher.diagonal())
+            step = torch.linalg.solve(damped, gradient).clamp(-1.5, 1.5)
+            tried = parameters - step
+            tried_s = log_spectrum(tried, at)
+            tried_value = objective(tried, tried_s)
+            if tried_value < value:
+                gain = value - tried_value
+                parameters, log_s, value, damping = tried, tried_s, tried_value, max(damping / 5, 1e-7)
+                break
+            damping *= 5
+        if gain < 1e-4:
+            break
+    return Fit(parameters, torch.linalg.inv(fisher), value)

@@ -1,0 +1,142 @@
+"""The spectral prior on real photographs, and on images that tell nothing."""
+
+import numpy as np
+import pytest
+import torch
+
+from sr_lab.backbones.kernel_net import Belief, KernelNet, kernel_net_from, load_kernel_net
+from sr_lab.data.sample import Sample
+from sr_lab.degradation.anchor import Anchor
+from sr_lab.degradation.chain import Degradation
+from sr_lab.degradation.corruptions import Quantise
+from sr_lab.degradation.gaussian import GaussianKernels
+from sr_lab.errors import UserError
+from sr_lab.methods.fit_kernel_net import random_blurs
+from sr_lab.metrics.kernel import kernel_psnr
+from sr_lab.priors.spectral.guess import detailed_windows, guess
+from sr_lab.priors.spectral.luminance import luminance
+from sr_lab.priors.spectral.natural import typical_shape
+from sr_lab.priors.spectral.prior import Spectral
+from sr_lab.priors.spectral.shape import covariance, render
+from sr_lab.weights.store import Checkpoint
+
+
+def photograph(side: int = 384) -> torch.Tensor:
+    from skimage import data
+
+    pixels = data.astronaut()[:side, 60 : 60 + side].astype(np.float32) / 255
+    return torch.from_numpy(pixels).permute(2, 0, 1)[None].contiguous()
+
+
+def blurred(scale: int, seed: int = 0) -> tuple[Sample, Degradation]:
+    degradation = Degradation(scale, GaussianKernels(scale), [Quantise("floor")])
+    hr = photograph()[..., : 384 // scale * scale, : 384 // scale * scale]
+    made = degradation.degrade(hr, torch.Generator().manual_seed(seed))
+    return Sample(made.lr, scale, [f"astronaut{seed}"], hr, made.kernel), degradation
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_better_than_assuming_a_typical_kernel(scale: int) -> None:
+    found, assumed = [], []
+    for seed in range(3):
+        sample, degradation = blurred(scale, seed)
+        prior = Spectral()
+        prior.start(sample, degradation, [])
+        assert sample.kernel is not None
+        found.append(kernel_psnr(prior.kernel(), sample.kernel).item())
+        typical = render(typical_shape(scale)[None], scale, sample.kernel.shape[-1])
+        assumed.append(kernel_psnr(typical, sample.kernel).item())
+        assert prior.estimates[0].informed
+    assert np.mean(found) > np.mean(assumed) + 4, (found, assumed)
+    assert min(found) > 45
+
+
+def test_each_part_works_alone() -> None:
+    sample, degradation = blurred(4)
+    for options in ({"weights": None, "temper": 0.1}, {"temper": 0.0}):
+        prior = Spectral(**options)  # pyright: ignore[reportArgumentType]
+        prior.start(sample, degradation, [])
+        assert sample.kernel is not None
+        assert kernel_psnr(prior.kernel(), sample.kernel).item() > 47
+        assert (prior.estimates[0].noise is None) == (options["temper"] == 0)
+
+
+def test_kernels_lie_at_the_anchor_of_the_degradation() -> None:
+    kernels = []
+    anchors: list[Anchor] = ["fkp", "block_center"]
+    for anchor in anchors:
+        sample, _ = blurred(2)
+        prior = Spectral()
+        prior.start(sample, Degradation(2, GaussianKernels(2, anchor=anchor), anchor=anchor), [])
+        kernels.append(prior.kernel())
+    torch.testing.assert_close(kernels[0], kernels[1].flip(-2, -1))
+
+
+@pytest.mark.parametrize(
+    ("lr", "why"),
+    [(torch.full((1, 3, 40, 40), 0.5), "flat"), (torch.rand(1, 3, 12, 40), "fewer than 16")],
+)
+def test_an_image_that_tells_nothing_gets_the_typical_kernel_and_a_warning(
+    lr: torch.Tensor, why: str
+) -> None:
+    prior = Spectral()
+    with pytest.warns(UserWarning, match=why):
+        prior.start(Sample(lr, 4, ["dull"]), Degradation(4, GaussianKernels(4)), [])
+    assert not prior.estimates[0].informed
+    torch.testing.assert_close(prior.kernel(), render(typical_shape(4)[None], 4, 19))
+
+
+def test_a_turned_image_has_a_turned_blur() -> None:
+    sample, _ = blurred(3)
+    net = load_kernel_net("kernel_net")
+    grey = luminance(sample.lr)
+    upright, _ = guess(net, grey, 3)
+    for turned, sign in ((grey.flip(-1), (1, 1, -1)), (torch.rot90(grey, 1, (-2, -1)), (1, -1, -1))):
+        found, precision = guess(net, turned.contiguous(), 3)
+        torch.testing.assert_close(
+            found, upright * torch.tensor(sign, dtype=torch.float64), rtol=0, atol=1e-4
+        )
+        assert torch.linalg.eigvalsh(precision).min() > 0
+
+
+def test_windows_of_a_large_image_are_few_and_detailed() -> None:
+    image = torch.full((1, 1, 1000, 1300), 0.5)
+    image[..., 400:500, 800:900] = torch.rand(100, 100)
+    windows = detailed_windows(image, side=100, count=4)
+    assert [tuple(w.shape[-2:]) for w in windows] == [(100, 100)] * 4
+    assert windows[0].std() > 0.2
+
+
+def test_belief_is_a_normal_density() -> None:
+    factor = torch.tensor([[[2.0, 0, 0], [0.5, 1.0, 0], [0, -0.3, 3.0]]])
+    belief = Belief(torch.tensor([[0.1, 0.2, -0.3]]), factor)
+    truth = torch.tensor([[0.4, -0.1, 0.0]])
+    normal = torch.distributions.MultivariateNormal(belief.mean, precision_matrix=factor @ factor.mT)
+    constant = 1.5 * np.log(2 * np.pi)
+    assert belief.nll(truth).item() + constant == pytest.approx(-normal.log_prob(truth).item(), rel=1e-5)
+
+
+def test_contrast_and_brightness_do_not_count_for_edges() -> None:
+    net = KernelNet(8, 1)
+    with torch.no_grad():
+        next(net.head.parameters())[:, -1] = 0  # the logarithm of the contrast itself
+    image = torch.rand(1, 1, 32, 32)
+    torch.testing.assert_close(net(image, 2).mean, net(0.5 * image + 0.2, 2).mean, rtol=1e-3, atol=1e-4)
+
+
+def test_foreign_weights_are_refused() -> None:
+    with pytest.raises(UserError, match="not a KernelNet"):
+        kernel_net_from(Checkpoint({"attention.weight": torch.zeros(1)}), "here")
+
+
+def test_random_blurs_are_what_they_say() -> None:
+    kernels, shapes = random_blurs(200, 3, torch.Generator().manual_seed(0))
+    matrix = covariance(shapes.double()) * 9
+    variances = torch.linalg.eigvalsh(matrix)
+    assert variances.min() >= 0.8 * 0.525 - 1e-6
+    assert variances.max() <= 1.1 * 7.5 + 1e-6
+    torch.testing.assert_close(kernels.sum((1, 2, 3)), torch.ones(200))
+    # the published window cuts wide kernels off, so compare a narrow one
+    narrow = int(variances[:, 1].argmin())
+    psnr = kernel_psnr(kernels[narrow : narrow + 1], render(shapes[narrow : narrow + 1].double(), 3, 15))
+    assert psnr.item() > 60
