@@ -85,8 +85,9 @@ def main() -> None:
     torch.set_num_threads(1)
     parts: dict[str, KernelPrior] = {
         "spectral": Spectral(),
-        "network alone": Spectral(temper=0.0),
-        "spectrum alone": Spectral(weights=None, temper=0.1),
+        "without caution": Spectral(caution=0.0),
+        "network alone": Spectral(temper=0.0, caution=0.0),
+        "spectrum alone": Spectral(weights=None, temper=0.1, caution=0.0),
     }
     result: dict[str, Any] = {"draws": arguments.draws, "threads": 1, "cores": os.cpu_count(), "results": {}}
     print(

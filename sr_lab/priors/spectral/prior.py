@@ -49,16 +49,20 @@ class Spectral(KernelPrior):
     Args:
         weights: of the KernelNet; None goes by the spectrum alone.
         temper: weight of the spectrum's likelihood; 0 goes by the network alone.
+        caution: by how many of its standard deviations the log-variance is lowered: a solver that is told too
+            wide a blur rings, one that is told too narrow a blur merely leaves some.
 
     Source: spectrum after Whittle 1953; both parts are this project's own.
     """
 
     estimated: Tensor
 
-    def __init__(self, weights: str | None = "kernel_net", temper: float = 0.03) -> None:
+    def __init__(
+        self, weights: str | None = "kernel_net", temper: float = 0.03, caution: float = 1.0
+    ) -> None:
         super().__init__()
         self.net: KernelNet | None = None if weights is None else load_kernel_net(weights)
-        self.temper = temper
+        self.temper, self.caution = temper, caution
         self.estimates: list[Estimate] = []
 
     def start(self, sample: Sample, degradation: Degradation, generators: list[torch.Generator]) -> None:
@@ -69,6 +73,8 @@ class Spectral(KernelPrior):
             for grey, image_id in zip(luminance(sample.lr), sample.image_ids, strict=True)
         ]
         shapes = torch.stack([estimate.shape for estimate in self.estimates])
+        spread = [estimate.log_variance_sd if estimate.informed else 0.0 for estimate in self.estimates]
+        shapes[:, 0] -= self.caution * torch.tensor(spread, dtype=shapes.dtype)
         kernels = to_anchor(render(shapes, sample.scale, size), degradation.anchor)
         self.register_buffer("estimated", kernels.to(sample.lr))
 
