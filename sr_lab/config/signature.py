@@ -14,7 +14,10 @@ EXCLUDED_TRAINER = ("name", "accelerator", "devices", "num_nodes", "strategy", "
 
 
 def signature(config: Mapping[str, Any]) -> str:
-    """10 hex digits of the resolved config without paths, trackers, launchers and seed."""
+    """10 hex digits of the resolved config without paths, trackers, launchers, seed and nulls.
+
+    A null is an option that is off, so adding an option to the project leaves the signatures of old runs alone.
+    """
     kept = {key: value for key, value in config.items() if key not in EXCLUDED}
     kept["trainer"] = {k: v for k, v in config.get("trainer", {}).items() if k not in EXCLUDED_TRAINER}
     text = json.dumps(_portable(kept), sort_keys=True)
@@ -27,6 +30,7 @@ def _portable(node: Any) -> Any:
         return {
             str(key): _content_of(value) if key == "weights" else _portable(value)
             for key, value in node.items()
+            if value is not None
         }
     if isinstance(node, list):
         return [_portable(item) for item in node]

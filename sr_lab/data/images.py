@@ -34,7 +34,8 @@ class ImageFolder:
         root: folder, searched recursively, or one file.
         channels: 3 repeats grey images; 1 keeps luma of colour images (Pillow's weights).
         only: keep the images whose id is listed: the relative path, without suffix where that is unique.
-        limit: keep the first n.
+        skip: drop the first n, such as those held out for validation.
+        limit: keep the first n of the rest.
         crop: [top, left, height, width] cut from every image.
     """
 
@@ -43,6 +44,7 @@ class ImageFolder:
         root: str,
         channels: int = 3,
         only: list[str] | None = None,
+        skip: int = 0,
         limit: int | None = None,
         crop: list[int] | None = None,
     ) -> None:
@@ -70,7 +72,8 @@ class ImageFolder:
                 )
             keep = [index for index, image_id in enumerate(self.ids) if image_id in only]
             self.paths, self.ids = [self.paths[i] for i in keep], [self.ids[i] for i in keep]
-        self.paths, self.ids = self.paths[:limit], self.ids[:limit]
+        stop = None if limit is None else skip + limit
+        self.paths, self.ids = self.paths[skip:stop], self.ids[skip:stop]
         self.channels, self.crop = channels, crop
 
     def __len__(self) -> int:

@@ -18,7 +18,15 @@ BASE = ["experiment=dip_fkp", "dataset=set5"]
 
 @pytest.mark.parametrize(
     "same",
-    ["seed=3", "out=/elsewhere", "tracking=none", "trainer.devices=2", "trainer.threads=1", "force=true"],
+    [
+        "seed=3",
+        "out=/elsewhere",
+        "tracking=none",
+        "trainer.devices=2",
+        "trainer.threads=1",
+        "force=true",
+        "+method.option_of_tomorrow=null",
+    ],
 )
 def test_is_blind_to(same: str) -> None:
     assert of(*BASE, same) == of(*BASE)
