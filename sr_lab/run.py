@@ -104,7 +104,7 @@ def _run(settings: Settings, config: dict[str, Any], directory: Path, command: s
 def labels(settings: Settings) -> dict[str, str | int]:
     """The choices a table is made of."""
     found: dict[str, str | int] = {"scene": settings.scene.name, "scale": settings.scale}
-    for part in ("dataset", "degradation", "prior", "backbone", "solver", "method"):
+    for part in ("dataset", "degradation", "prior", "start", "backbone", "solver", "method"):
         node = getattr(settings, part)
         name = node.get("name") if isinstance(node, dict) else getattr(node, "name", None)
         if name:
@@ -116,7 +116,7 @@ def _parts(settings: Settings) -> dict[str, Any]:
     """Everything a method may be given, built from its node."""
     return {
         part: build(node, part, settings.allowed)
-        for part in ("degradation", "prior", "backbone", "solver")
+        for part in ("degradation", "prior", "start", "backbone", "solver")
         if (node := getattr(settings, part)) is not None
     }
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sr_lab.config.build import build
 from sr_lab.config.compose import compose, to_plain
-from sr_lab.config.schema import validate
+from sr_lab.config.schema import validate, without_unused
 from sr_lab.data.sample import Sample
 from sr_lab.degradation.resample import imresize
 from sr_lab.errors import UserError
@@ -96,7 +96,7 @@ class Upscaler:
             f"scale={options.scale}",
             f"method.noise_level={options.noise_level}",
         ]
-        settings = validate(to_plain(compose([*overrides, *options.overrides])))
+        settings = validate(without_unused(to_plain(compose([*overrides, *options.overrides]))))
         self.device = _device(options.device)
         self.degradation = build(settings.degradation or {}, "degradation", settings.allowed)
         self.noise_level = options.noise_level
@@ -109,7 +109,9 @@ class Upscaler:
             self.prior = build(settings.prior or {}, "prior", settings.allowed)
         elif options.method == "dip_fkp":
             parts = {
-                part: build(getattr(settings, part), part, settings.allowed) for part in ("prior", "backbone")
+                part: build(node, part, settings.allowed)
+                for part in ("prior", "start", "backbone")
+                if (node := getattr(settings, part)) is not None
             }
             self.method = build(settings.method, "method", settings.allowed, **parts)
             assert self.method is not None

@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> None:
     if any(flag in arguments for flag in ("--help", "-h")):
         from sr_lab.config.compose import groups
 
-        lines = (f"  {group:<12} {', '.join(choices)}" for group, choices in groups().items())
+        lines = (f"  {group:<13} {', '.join(choices)}" for group, choices in groups().items())
         print(HELP.format(groups="\n".join(lines)))
         return
     overrides, folders, others = _split(arguments)

@@ -23,27 +23,33 @@ def compose(overrides: Sequence[str], config_dirs: Sequence[str] = ()) -> DictCo
     Raises:
         UserError: unknown group, choice or key (with the nearest match), or a malformed override.
     """
-    from hydra import compose as hydra_compose
-    from hydra import initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
 
-    resolvers.register()
-    GlobalHydra.instance().clear()
     search = [f"hydra.searchpath=[{','.join(f'file://{d}' for d in config_dirs)}]"] if config_dirs else []
     try:
-        with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-            return hydra_compose("config", overrides=[*search, *overrides])
+        return _compose([*search, *overrides])
     except (HydraException, OmegaConfBaseException) as error:
         raise _worded(error, overrides) from error
     except ValueError as error:  # Hydra's word for `group=null`
-        nothing = [o for o in overrides if o.endswith("=null") and o.partition("=")[0] in groups()]
+        nothing = [o for o in overrides if o.endswith("=null") and _group_of(o) in groups()]
         if not nothing:
             raise
         key = nothing[0].partition("=")[0]
         raise UserError(
             f"'{nothing[0]}' is no choice of a group", where=key, fix=f"use {key}=none or ~{key}"
         ) from error
+
+
+def _compose(overrides: Sequence[str]) -> DictConfig:
+    """Hydra's composition with Hydra's errors."""
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    resolvers.register()
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        return hydra_compose("config", overrides=list(overrides))
 
 
 def to_plain(config: DictConfig) -> dict[str, Any]:
@@ -63,13 +69,18 @@ def to_plain(config: DictConfig) -> dict[str, Any]:
 
 
 def groups() -> dict[str, list[str]]:
-    """Config groups and their choices."""
+    """Config groups and their choices; `prior/kernels` is a group inside another."""
     root = conf_dir()
     return {
-        folder.name: sorted(path.stem for path in folder.glob("*.yaml"))
-        for folder in sorted(root.iterdir())
+        folder.relative_to(root).as_posix(): sorted(path.stem for path in folder.glob("*.yaml"))
+        for folder in sorted(root.rglob("*"))
         if folder.is_dir() and not folder.name.startswith((".", "_"))
     }
+
+
+def _group_of(override: str) -> str:
+    """`prior` of `prior@start=spectral`."""
+    return override.lstrip("+~").partition("=")[0].partition("@")[0]
 
 
 def _worded(error: Exception, overrides: Sequence[str]) -> UserError:
@@ -79,7 +90,7 @@ def _worded(error: Exception, overrides: Sequence[str]) -> UserError:
     choices = groups()
     for override in overrides:
         key, _, value = override.lstrip("+~").partition("=")
-        group = key.partition("@")[0]
+        group = _group_of(override)
         if group in choices and value and value not in choices[group] and f"{group}/{value}" in chain:
             return UserError(
                 f"no {group} named '{value}'" + nearest(value, choices[group]),
@@ -102,12 +113,13 @@ def _worded(error: Exception, overrides: Sequence[str]) -> UserError:
 
 def _keys(overrides: Sequence[str]) -> list[str]:
     """Dotted keys of the config that the group choices among the overrides select."""
+    from hydra.errors import HydraException
+
     choices = groups()
-    kept = [o for o in overrides if o.partition("=")[0].partition("@")[0] in choices]
     try:
-        config = compose(kept)
-    except UserError:
-        config = compose([])
+        config = _compose([o for o in overrides if _group_of(o) in choices])
+    except HydraException:
+        config = _compose([])
     keys: list[str] = []
 
     def walk(node: Any, path: str) -> None:

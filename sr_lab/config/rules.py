@@ -44,6 +44,25 @@ def parts_present(settings: Settings) -> None:
                 )
 
 
+def prior_suits_method(settings: Settings) -> None:
+    """The prior that draws random kernels and the method that asks for them go together."""
+    from sr_lab.priors.dkp import DKP
+
+    method = locate(settings.method["_target_"], "method", settings.allowed)
+    wanted = typing.get_type_hints(method.__init__).get("prior")
+    if wanted is None or settings.prior is None:
+        return
+    prior = locate(settings.prior["_target_"], "prior", settings.allowed)
+    draws = inspect.isclass(prior) and issubclass(prior, DKP)
+    if draws != (wanted is DKP):
+        raise UserError(
+            f"method '{settings.method.get('name')}' "
+            + (f"has no use for prior '{settings.prior.get('name')}'" if draws else "draws random kernels"),
+            where="prior",
+            fix="choose prior=dkp and method=dip_dkp together, as experiment=dip_dkp does",
+        )
+
+
 def one_scale(settings: Settings) -> None:
     """The root's scale, the degradation's and its kernels' are one."""
     degradation = settings.degradation
@@ -142,6 +161,7 @@ def iterations_order(settings: Settings) -> None:
 
 RULES: tuple[Callable[[Settings], None], ...] = (
     parts_present,
+    prior_suits_method,
     one_scale,
     kernel_size,
     backbone_channels,

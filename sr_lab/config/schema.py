@@ -12,8 +12,8 @@ from sr_lab.config.errors import listing, nearest
 from sr_lab.errors import UserError
 
 Component = dict[str, Any]
-PARTS = ("dataset", "degradation", "prior", "backbone", "solver")
-INJECTED = ("prior", "backbone", "solver", "degradation")
+PARTS = ("dataset", "degradation", "prior", "start", "backbone", "solver")
+INJECTED = ("prior", "start", "backbone", "solver", "degradation")
 
 
 class _Strict(BaseModel):
@@ -85,6 +85,7 @@ class Settings(_Strict):
     dataset: DatasetSettings | None
     degradation: Component | None
     prior: Component | None
+    start: Component | None
     backbone: Component | None
     solver: Component | None
     method: Component
@@ -103,7 +104,7 @@ def without_unused(config: Mapping[str, Any]) -> dict[str, Any]:
     allowed = (*ALLOWED, *(config.get("allow_targets") or []))
     method = locate(config["method"]["_target_"], "method", allowed)
     taken = inspect.signature(method).parameters
-    for part in ("prior", "backbone", "solver"):
+    for part in ("prior", "start", "backbone", "solver"):
         if part not in taken:
             pruned[part] = None
     if not hasattr(method, "restore"):  # it learns from what it draws itself
@@ -120,7 +121,7 @@ def validate(config: Mapping[str, Any]) -> Settings:
     from sr_lab.config.rules import check
 
     settings = _parse(Settings, config, "")
-    for path in ("degradation", "prior", "backbone", "solver", "method"):
+    for path in ("degradation", "prior", "start", "backbone", "solver", "method"):
         component = getattr(settings, path)
         if component is not None:
             check_component(component, path, settings.allowed)

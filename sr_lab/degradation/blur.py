@@ -13,17 +13,18 @@ Boundary = Literal["circular", "reflect", "replicate"]
 
 def blur_decimate(
     image: Float[Tensor, "b c h w"],
-    kernel: Float[Tensor, "b 1 k k"],
+    kernel: Float[Tensor, "n 1 k k"],
     stride: int,
     *,
     boundary: Boundary = "circular",
     phase: int = 0,
-) -> Float[Tensor, "b c hs ws"]:
+) -> Float[Tensor, "n c hs ws"]:
     """Correlate each image with its own kernel (not flipped), keep rows and columns phase, phase + s, ...
 
     Args:
         image: any range; every channel is blurred by the same kernel.
-        kernel: odd side k; the padding is k // 2.
+        kernel: odd side k; the padding is k // 2. n is b, or a multiple of it: the first n / b kernels are those
+            of the first image, which comes back once for each, and so on.
         stride: decimation s; 1 keeps every pixel.
         boundary: how the image goes on beyond its edge.
         phase: first row and column kept, 0 <= phase < s.

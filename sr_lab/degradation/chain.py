@@ -95,9 +95,12 @@ class Degradation(nn.Module):
         self.phase = phase
 
     def forward(
-        self, image: Float[Tensor, "b c hs ws"], kernel: Float[Tensor, "b 1 k k"] | None
-    ) -> Float[Tensor, "b c h w"]:
-        """The differentiable operator of data terms: blur and decimation, no corruption."""
+        self, image: Float[Tensor, "b c hs ws"], kernel: Float[Tensor, "n 1 k k"] | None
+    ) -> Float[Tensor, "n c h w"]:
+        """The differentiable operator of data terms: blur and decimation, no corruption.
+
+        n is b, or a multiple of it for several kernels an image; see `blur_decimate`.
+        """
         if kernel is None:
             return imresize(image, 1 / self.scale)
         return blur_decimate(image, kernel, self.scale, boundary=self.boundary, phase=self.phase)

@@ -15,8 +15,8 @@ from sr_lab.errors import UserError
 class KernelPrior(nn.Module, ABC):
     """A parametrisation of kernels, batched over images, that a method steps by gradients.
 
-    A method calls `start` once per sample, then repeats: `kernel()`, backward, a step on `parameters()` from
-    iteration `first_update` on, `after_step()`.
+    A method calls `start` once per sample, and `start_from` if it has an estimate; then it repeats: `kernel()`,
+    backward, a step on `parameters()` from iteration `first_update` on, `after_step()`.
 
     Args:
         lr: Adam step size; 0 for priors with nothing to estimate.
@@ -39,12 +39,57 @@ class KernelPrior(nn.Module, ABC):
     def kernel(self) -> Float[Tensor, "b 1 k k"]:
         """The current kernels at the anchor of the degradation."""
 
+    def start_from(self, kernel: Float[Tensor, "b 1 k k"]) -> None:
+        """Move the started parameters to where `kernel()` is as near as may be to a given kernel.
+
+        Args:
+            kernel: one per image, at the anchor of the degradation, of the size that `kernel()` has.
+
+        Raises:
+            UserError: the prior has no parameters to move, or makes kernels of another size.
+        """
+        raise UserError(
+            f"{type(self).__name__} cannot start from another prior's kernel",
+            where="prior@start",
+            fix="use prior@start=none, or prior=fkp, dkp, double_dip or softmax",
+        )
+
     def after_step(self) -> None:
         """Project the parameters onto their constraint; called on every iteration, frozen or not."""
 
     def steppable(self) -> list[nn.Parameter]:
         """Parameters that the method optimises."""
         return [parameter for parameter in self.parameters() if parameter.requires_grad]
+
+
+LEAST = 1e-4
+
+
+def kernel_logits(kernel: Float[Tensor, "b 1 k k"], size: int) -> Float[Tensor, "b d"]:
+    """Logits whose softmax is the kernel; what is less than 1e-4 of its peak counts as that much.
+
+    Zero itself has no logit, and a very negative one has no gradient to come back by.
+
+    Raises:
+        UserError: the kernel is not size x size.
+    """
+    same_size(kernel, size)
+    flat = kernel.flatten(1)
+    return torch.log(torch.maximum(flat, LEAST * flat.amax(1, keepdim=True)))
+
+
+def same_size(kernel: Float[Tensor, "b 1 k k"], size: int) -> None:
+    """Refuse to start kernels of one size from another.
+
+    Raises:
+        UserError: the kernel is not size x size.
+    """
+    if kernel.shape[-1] != size:
+        raise UserError(
+            f"the estimate has {kernel.shape[-1]}x{kernel.shape[-1]} pixels, the prior's kernels {size}x{size}",
+            where="prior@start",
+            fix=f"give an estimate of {size}x{size} pixels",
+        )
 
 
 def kernel_size_of(sample: Sample, degradation: Degradation) -> int:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from sr_lab.data.sample import Sample
 from sr_lab.degradation.chain import Degradation
-from sr_lab.priors.base import KernelPrior, kernel_size_of
+from sr_lab.priors.base import KernelPrior, kernel_logits, kernel_size_of
 
 
 class DoubleDIP(KernelPrior):
@@ -43,11 +43,18 @@ class DoubleDIP(KernelPrior):
         self.weight_out, self.bias_out = _linear(self.hidden, self.size**2, generators)
         self.to(device)
 
+    @torch.no_grad()
+    def start_from(self, kernel: Float[Tensor, "b 1 k k"]) -> None:
+        """Set the last biases so that the logits are the kernel's; the random weights stay as they are."""
+        self.bias_out += kernel_logits(kernel, self.size)[:, None] - self._logits()
+
     def kernel(self) -> Float[Tensor, "b 1 k k"]:
         """One forward pass of every network."""
+        return torch.softmax(self._logits(), dim=-1).view(-1, 1, self.size, self.size)
+
+    def _logits(self) -> Float[Tensor, "b 1 d"]:
         hidden = torch.baddbmm(self.bias_in, self.code[:, None], self.weight_in).clamp(0, 6)
-        logits = torch.baddbmm(self.bias_out, hidden, self.weight_out)
-        return torch.softmax(logits, dim=-1).view(-1, 1, self.size, self.size)
+        return torch.baddbmm(self.bias_out, hidden, self.weight_out)
 
 
 def _linear(

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from sr_lab.data.sample import Sample
 from sr_lab.degradation.chain import Degradation
-from sr_lab.priors.base import KernelPrior, kernel_size_of
+from sr_lab.priors.base import KernelPrior, kernel_logits, kernel_size_of
 
 
 class Softmax(KernelPrior):
@@ -26,6 +26,11 @@ class Softmax(KernelPrior):
         """Ones for every pixel."""
         self.size = kernel_size_of(sample, degradation)
         self.logits = nn.Parameter(torch.ones(len(sample), self.size**2, device=sample.lr.device))
+
+    @torch.no_grad()
+    def start_from(self, kernel: Float[Tensor, "b 1 k k"]) -> None:
+        """Take the kernel's logits."""
+        self.logits.copy_(kernel_logits(kernel, self.size))
 
     def kernel(self) -> Float[Tensor, "b 1 k k"]:
         """Softmax over the window."""

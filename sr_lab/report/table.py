@@ -23,7 +23,7 @@ from sr_lab.report.wording import (
 
 # runs are compared where these agree; the order is that of the columns
 BLOCK = ("scene", "dataset", "degradation", "scale")
-_ORDER = (*BLOCK, "prior", "backbone", "solver", "method")
+_ORDER = (*BLOCK, "prior", "start", "backbone", "solver", "method")
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,14 @@ FILL = {
     ("dataset", "folder"): ["dataset.images.root=/tmp"],
     ("degradation", "kernel_files"): ["degradation.kernels.path=/tmp"],
     ("prior", "none"): ["method=interpolate"],
+    ("prior", "dkp"): ["method=dip_dkp"],
+    ("prior", "dkp_published"): ["method=dip_dkp"],
+    **{("prior/kernels", kernels): ["experiment=dip_dkp"] for kernels in GROUPS["prior/kernels"]},
     ("backbone", "none"): ["method=non_blind", "prior=oracle"],
     ("dataset", "none"): ["method=fit_flow", "trainer.max_epochs=1"],
     ("prior", "file"): ["prior.path=/tmp/k.mat"],
     ("method", "non_blind"): ["prior=oracle"],
+    ("method", "dip_dkp"): ["prior=dkp"],
     ("method", "fit_flow"): ["trainer.max_epochs=1"],
     ("method", "supervised"): ["trainer.max_steps=1", "backbone=usrnet_untrained"],
 }
@@ -31,7 +35,7 @@ def test_every_yaml_composes_and_validates(group: str, choice: str) -> None:
     settings = validate(without_unused(to_plain(compose(overrides))))
     node = getattr(settings, group, None)
     name = node.get("name") if isinstance(node, dict) else getattr(node, "name", None)
-    assert group == "experiment" or name == choice or choice == "none", (
+    assert group in ("experiment", "prior/kernels") or name == choice or choice == "none", (
         "the label in a table is the file's name"
     )
 
@@ -70,6 +74,12 @@ def test_every_key_has_a_comment_or_speaks_for_itself(group: str, choice: str) -
         (["scale=four"], "scale", ["four"]),
         (["prior.lr=fast"], "prior.lr", ["fast"]),
         (["prior=none"], "prior", ["needs a prior"]),
+        (["prior=dkp"], "prior", ["'zero_shot' has no use", "experiment=dip_dkp"]),
+        (["experiment=dip_dkp", "prior=fkp"], "prior", ["'dip_dkp' draws random kernels", "prior=dkp"]),
+        (["experiment=dip_dkp", "prior/kernels=gausian"], "prior/kernels", ["did you mean 'gaussian'"]),
+        (["prior/kernels=gaussian"], "prior/kernels", ["no such key"]),
+        (["prior@start=spectal"], "prior@start", ["did you mean 'spectral'"]),
+        (["prior@start=null"], "prior@start", ["prior@start=none"]),
         (["method.ssim_iterations=2000"], "method.ssim_iterations", ["2000", "0..1000"]),
         (["dataset=folder"], "dataset.images.root", ["issing"]),
         (["method._target_=os.system"], "method._target_", ["os.system", "allow-list"]),

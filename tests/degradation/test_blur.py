@@ -51,3 +51,13 @@ def test_an_image_smaller_than_the_padding_is_refused():
     with pytest.raises(UserError, match="8x8"):  # reflection does not repeat the edge
         blur_decimate(small, noise(1, 1, 17, 17), 4, boundary="reflect")
     assert blur_decimate(small, noise(1, 1, 19, 19), 4, boundary="replicate").shape == (1, 1, 2, 2)
+
+
+def test_several_kernels_an_image_equal_one_after_the_other() -> None:
+    generator = torch.Generator().manual_seed(0)
+    image = torch.rand(2, 3, 24, 28, generator=generator)
+    kernels = torch.rand(6, 1, 7, 7, generator=generator)
+    together = blur_decimate(image, kernels, 2, boundary="reflect", phase=1)
+    for index, kernel in enumerate(kernels):
+        alone = blur_decimate(image[index // 3 :][:1], kernel[None], 2, boundary="reflect", phase=1)
+        torch.testing.assert_close(together[index : index + 1], alone)

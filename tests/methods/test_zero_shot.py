@@ -16,6 +16,7 @@ from sr_lab.degradation.gaussian import GaussianKernels
 from sr_lab.errors import UserError
 from sr_lab.methods.zero_shot import ZeroShot
 from sr_lab.priors.double_dip import DoubleDIP
+from sr_lab.priors.fixed import Oracle
 from sr_lab.priors.fkp import FKP
 from sr_lab.priors.softmax import Softmax
 
@@ -123,6 +124,24 @@ def test_without_truth_there_is_still_a_trace() -> None:
     restored = method(Softmax()).restore(blind)
     assert set(restored.trace[-1]) == {"iteration", "loss"}
     assert restored.seconds > 0
+
+
+def test_a_warm_start_begins_at_the_estimate_and_changes_nothing_else() -> None:
+    given = sample()
+    cold, warm = method(Softmax(first_update=9)), method(Softmax(first_update=9), start=Oracle())
+    cold_image, cold_kernel, _ = cold.estimate(given)
+    warm_image, warm_kernel, _ = warm.estimate(given)
+    assert given.kernel is not None
+    torch.testing.assert_close(warm_kernel, given.kernel, rtol=0, atol=1e-3)
+    assert not torch.equal(cold_kernel, warm_kernel)
+    first = [next(made.updates(made.begin(given)))[1] for made in (cold, warm)]
+    assert torch.equal(*first), "the same image network"
+    assert not torch.equal(cold_image, warm_image)
+
+
+def test_what_has_to_be_optimised_is_no_estimate() -> None:
+    with pytest.raises(UserError, match="optimised itself"):
+        method(Softmax(), start=Softmax()).estimate(sample())
 
 
 def test_divergence_is_explained() -> None:

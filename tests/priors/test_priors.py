@@ -15,7 +15,9 @@ from sr_lab.degradation.motion import LineMotion
 from sr_lab.degradation.resample import imresize
 from sr_lab.errors import UserError
 from sr_lab.io.kernels import write_kernel
+from sr_lab.metrics.kernel import kernel_psnr
 from sr_lab.priors.base import KernelPrior, kernel_size_of
+from sr_lab.priors.dkp import DKP, published_gaussians
 from sr_lab.priors.double_dip import DoubleDIP
 from sr_lab.priors.fixed import BicubicKernel, KernelFile, Oracle, bicubic_kernel
 from sr_lab.priors.fkp import FKP
@@ -212,6 +214,52 @@ def test_the_bicubic_prior_needs_no_kernel_to_be_known():
     prior = BicubicKernel()
     prior.start(sample(2, None), Degradation(2, None, anchor="block_center"), generators("a", "b"))
     assert torch.equal(prior.kernel(), bicubic_kernel(2, "block_center").expand(2, -1, -1, -1))
+
+
+@pytest.mark.parametrize("anchor", ["fkp", "block_center"])
+@pytest.mark.parametrize("name", ["fkp", "double_dip", "softmax", "dkp"])
+def test_a_prior_starts_from_an_estimate(name: str, anchor: Anchor):
+    made = GaussianKernels(2, anchor=anchor)
+    kernels = made.sample(2, torch.Generator().manual_seed(0))
+    known = Sample(torch.zeros(2, 3, 8, 8), 2, ["a", "b"])
+    priors: dict[str, KernelPrior] = {
+        "fkp": FKP("fkp_x2"),
+        "double_dip": DoubleDIP(),
+        "softmax": Softmax(),
+        "dkp": DKP(published_gaussians),
+    }
+    prior = priors[name]
+    prior.start(known, Degradation(2, made, anchor=anchor), generators("a", "b"))
+    assert kernel_psnr(prior.kernel().detach(), kernels).min() < 45
+    prior.start_from(kernels)
+    assert kernel_psnr(prior.kernel().detach(), kernels).min() > 65
+    if name == "fkp":
+        assert prior.get_parameter("code").norm(dim=1).tolist() == pytest.approx([10.0] * 2, rel=1e-6)
+    # a kernel with hard zeros, of another family: still near, still able to move
+    line = LineMotion(scale=2, anchor=anchor).sample(2, torch.Generator().manual_seed(1))
+    prior.start_from(line)
+    assert kernel_psnr(prior.kernel().detach(), line).min() > (25 if name == "fkp" else 50)
+    prior.kernel().square().sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in prior.steppable())
+    with pytest.raises(UserError, match="7x7 pixels, the prior's kernels 11x11"):
+        prior.start_from(torch.full((2, 1, SIDE, SIDE), 1 / SIDE**2))
+
+
+def test_a_warm_start_keeps_the_random_weights():
+    prior = DoubleDIP(hidden=8)
+    prior.start(sample(1), degradation(), generators("a"))
+    before = [parameter.detach().clone() for parameter in prior.steppable()]
+    prior.start_from(GaussianKernels(2, size=SIDE).sample(1, torch.Generator().manual_seed(0)))
+    changed = [not torch.equal(a, b) for a, b in zip(before, prior.steppable(), strict=True)]
+    assert changed == [False, False, False, True], "only the last biases"
+
+
+def test_a_prior_with_nothing_to_step_cannot_start_from_an_estimate():
+    prior, known = Oracle(), sample(1)
+    prior.start(known, degradation(), generators("a"))
+    assert known.kernel is not None
+    with pytest.raises(UserError, match="Oracle cannot start from"):
+        prior.start_from(known.kernel)
 
 
 def test_the_size_of_kernels_to_estimate(tmp_path: Path):

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor
@@ -40,6 +40,11 @@ def one_thread() -> Iterator[None]:
 def waking_is_slow() -> bool:
     """Whether idle threads sleep, so that each parallel region pays tens of microseconds for waking them."""
     return os.environ.get("OMP_WAIT_POLICY", "").upper() == "PASSIVE"
+
+
+def one_thread_if_waking_is_slow() -> AbstractContextManager[None]:
+    """`one_thread` where idle threads sleep, nothing where they spin."""
+    return one_thread() if waking_is_slow() else nullcontext()
 
 
 def on_one_thread(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
