@@ -10,7 +10,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from sr_lab.degradation.chain import keyed_generator
 from sr_lab.degradation.gaussian import GaussianKernels
 from sr_lab.errors import UserError
-from sr_lab.methods.fit_flow import FitKernelFlow, FreshKernels, normalization
+from sr_lab.methods.fit_flow import FitKernelFlow, FreshKernels
 from sr_lab.priors.flow import KernelFlow
 from sr_lab.tracking.progress import quiet
 
@@ -94,7 +94,7 @@ def test_training_lowers_the_loss_and_goes_on_where_it_stopped(tmp_path: Path, s
 def test_the_validation_loss_is_the_mean_over_the_grid(tmp_path: Path):
     module, watch = method(), Watch()
     fit(module, tmp_path, watch)
-    flow, grid = module.flow.eval(), KERNELS.validation_grid()
+    flow, grid = module.flow.eval(), KERNELS.validation_set()
     noise = keyed_generator(0, "validation", "dequantisation")
     with torch.no_grad():
         expected = -flow.log_prob(flow.preprocess(grid, noise)).mean().item()
@@ -106,7 +106,7 @@ def test_the_trained_flow_comes_back_from_its_checkpoint():
     again = KernelFlow.from_state_dict(module.checkpoint().state)
     code = torch.randn(3, 25, generator=torch.Generator().manual_seed(0))
     assert torch.equal(again.decode(code), module.flow.eval().decode(code))
-    assert again.normalization.item() == pytest.approx(normalization(KERNELS))
+    assert again.normalization.item() == pytest.approx(KERNELS.normalization())
 
 
 def test_the_seed_decides_on_the_start_and_nothing_else():
@@ -152,14 +152,14 @@ def test_fresh_kernels_differ_by_epoch_rank_and_seed_and_can_be_resumed():
 
 @pytest.mark.parametrize(("scale", "published"), [(2, 0.2335), (3, 0.31311), (4, 0.16908)])
 def test_the_published_normalisation(scale: int, published: float):
-    assert normalization(GaussianKernels(scale)) == pytest.approx(published, abs=5e-6)
+    assert GaussianKernels(scale).normalization() == pytest.approx(published, abs=5e-6)
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 @pytest.mark.parametrize("low", [0.05, 0.1, 0.3])
 def test_no_kernel_of_a_sharper_range_is_cut_off(scale: int, low: float):
     sampler = GaussianKernels(scale, variance=(low, 3.0))
-    flow = KernelFlow(sampler.kernel_size, 4, normalization(sampler))
+    flow = KernelFlow(sampler.kernel_size, 4, sampler.normalization())
     kernels = sampler.sample(5000, torch.Generator().manual_seed(0))
     top = flow.preprocess(kernels, torch.Generator().manual_seed(0)).max()
     assert top < torch.logit(torch.tensor(1 - 1e-6)) - 1

@@ -153,7 +153,7 @@ def test_published_weights_on_the_published_grid(
 ):
     flow = KernelFlow.from_state_dict(load_weights(str(published_weights / f"FKP_x{scale}.pt")).state)
     with torch.no_grad():
-        logits = flow.preprocess(GaussianKernels(scale).validation_grid(), seeded())
+        logits = flow.preprocess(GaussianKernels(scale).validation_set(), seeded())
         assert -flow.log_prob(logits).mean().item() == pytest.approx(nll, abs=0.3)
         code = flow.encode(logits)
         assert code.norm(dim=1).mean().item() == pytest.approx(norm, abs=0.04)
