@@ -70,9 +70,7 @@ def upscale_command(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path("upscaled"),
     method: Annotated[
         Upscaling | None,
-        typer.Option(
-            help="How the kernel is had.", show_default="fast; dip_fkp with --prior-weights"
-        ),
+        typer.Option(help="How the kernel is had.", show_default="fast; dip_fkp with --prior-weights"),
     ] = None,
     prior_weights: Annotated[
         str | None,

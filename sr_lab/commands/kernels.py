@@ -18,10 +18,14 @@ def check(path: Path, *, scale: int, size: int | None, flip: bool, out: Path) ->
             continue
         row, column = mass_centre(raw)
         figures = [str(len(raw)), f"{raw.sum():.4g}", f"{row:.2f}, {column:.2f}", f"{width(raw):.2f}"]
-        rows.append([item.name, *figures, f"REFUSED: {item.fault}" if item.fault else _deeds(raw, item.kernel)])
+        rows.append(
+            [item.name, *figures, f"REFUSED: {item.fault}" if item.fault else _deeds(raw, item.kernel)]
+        )
     usable = [(item.name, item.kernel) for item in placed if item.kernel is not None]
     lines = [_table(("name", "side", "sum", "centre of mass", "width", "what will be done"), rows)]
-    lines.append(f"{len(usable)} of {len(placed)} kernels can be used, in a window of {window} px at x{scale}")
+    lines.append(
+        f"{len(usable)} of {len(placed)} kernels can be used, in a window of {window} px at x{scale}"
+    )
     if usable:
         _write_picture(out, contact_sheet(usable))
         lines.append(f"contact sheet: {out}")
@@ -74,7 +78,9 @@ def evaluate(name: str, path: Path, *, flip: bool) -> str:
             some = ", ".join(result.unfit[:5]) + (", ..." if len(result.unfit) > 5 else "")
             notes.append(f"{len(result.unfit)} kernels do not fit {result.flow}'s {result.side} px: {some}")
     heads = ("flow", "window", "kernels", "count", "NLL", "nearest, dB", "worst, dB", "zero kernel, dB")
-    notes.append("NLL: nats per kernel, not comparable between flows. nearest: kernel PSNR on the flow's sphere.")
+    notes.append(
+        "NLL: nats per kernel, not comparable between flows. nearest: kernel PSNR on the flow's sphere."
+    )
     return "\n".join([_table(heads, rows), *notes])
 
 

@@ -14,7 +14,6 @@ from sr_lab.degradation.anchor import Anchor, anchor_centre, default_kernel_size
 from sr_lab.degradation.spline import spline_shift
 from sr_lab.errors import UserError
 
-
 _HEADROOM = 1.01  # over the greatest kernel value: room for the dequantisation, 1/720 of c
 
 

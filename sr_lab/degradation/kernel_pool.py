@@ -80,7 +80,9 @@ class KernelPool:
         kept_back = {distinct[index] for index in order[:count].tolist()}
         learned = [index for index, mark in enumerate(marks) if mark not in kept_back]
         self.learned_from = sorted(set(distinct) - kept_back)
-        self.held_out_names = [name for name, mark in zip(files.names, marks, strict=True) if mark in kept_back]
+        self.held_out_names = [
+            name for name, mark in zip(files.names, marks, strict=True) if mark in kept_back
+        ]
         self.validation = files.kernels[[index for index in range(len(marks)) if marks[index] in kept_back]]
         self.plain = files.kernels[learned]
         stored = [files.stored[index] for index in learned]
@@ -106,7 +108,7 @@ class KernelPool:
         return {"scale": self.scale, "learned_from": self.learned_from}
 
     def normalization(self) -> float:
-        """c of the flow: above the greatest weight, also after narrowing."""
+        """The value c of the flow: above the greatest weight, also after narrowing."""
         peak = max(self.plain.max().item() * (1 + self.zoom) ** 2, self.validation.max().item())
         return round(peak * _HEADROOM, 5)
 

@@ -78,10 +78,10 @@ def read_kernels(
 def survey_kernels(
     path: str | Path, *, normalise: bool = True, even: bool = False
 ) -> list[tuple[str, Float64[np.ndarray, "_ _"] | UserError]]:
-    """As `read_kernels`, but a bad file or kernel costs only itself: its fault stands in its place.
+    """As `read_kernels`, but a bad file of a folder, or a bad kernel, has its fault in its place.
 
     Raises:
-        UserError: there is no kernel file at all.
+        UserError: there is no kernel file at all, or the only one cannot be read.
     """
     path = Path(path)
     files = sorted(path.iterdir()) if path.is_dir() else [path]
@@ -94,6 +94,8 @@ def survey_kernels(
         try:
             planes = [plane for some in _matrices(file).values() for plane in some]
         except UserError as fault:
+            if not path.is_dir():
+                raise
             named.append((stem, fault))
             continue
         for number, plane in enumerate(planes, start=1):
@@ -149,11 +151,12 @@ def contact_sheet(kernels: Sequence[tuple[str, np.ndarray]], cell: int = 96) -> 
 
     Args:
         kernels: (name, kernel); sizes may differ, all are shown about equally large.
-        cell: side of one picture, unless a kernel has more pixels.
+        cell: least side of one picture.
     """
     from PIL import Image, ImageDraw
 
-    cell = max([cell, *(len(kernel) for _, kernel in kernels)])
+    largest = max(len(kernel) for _, kernel in kernels)
+    cell = math.ceil(cell / largest) * largest
     columns = min(10, math.ceil(math.sqrt(len(kernels))))
     gap, line = 6, 14  # pixels between pictures, and for a name
     rows = math.ceil(len(kernels) / columns)

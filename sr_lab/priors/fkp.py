@@ -48,7 +48,9 @@ class FKP(KernelPrior):
     def start(self, sample: Sample, degradation: Degradation, generators: list[torch.Generator]) -> None:
         """Draw codes from N(0, I)."""
         size = kernel_size_of(sample, degradation)
-        fix = "choose the flow of this scale (fkp_x2, fkp_x3, fkp_x4), or train one: experiment=train_fkp_files"
+        fix = (
+            "choose the flow of this scale (fkp_x2, fkp_x3, fkp_x4), or train one: experiment=train_fkp_files"
+        )
         if self.scale is not None and self.scale != degradation.scale:
             what = f"the flow was trained for x{self.scale}, the degradation is x{degradation.scale}"
             raise UserError(what, where="prior.weights", fix=fix)

@@ -123,7 +123,7 @@ class KernelFlow(nn.Module):
 
     @property
     def radius(self) -> float:
-        """k - 1, the radius of the sphere on which the codes of kernels lie (FKP, section 3.3)."""
+        """Radius k - 1 of the sphere on which the codes of kernels lie (FKP, section 3.3)."""
         return self.side - 1.0
 
     @property

@@ -89,7 +89,9 @@ def evaluate(name: str, path: Path, *, flip: bool = False) -> list[Evaluation]:
     scale = scale_of(checkpoint, flow_from(checkpoint, name))
     if scale is None:
         raise UserError(
-            "the checkpoint does not say which scale it serves", where=name, fix="train it with train_fkp_files"
+            "the checkpoint does not say which scale it serves",
+            where=name,
+            fix="train it with train_fkp_files",
         )
     shipped = f"fkp_x{scale}"
     names = [name] + [shipped] * (shipped != name and shipped in all_entries())
