@@ -130,29 +130,46 @@ def place_kernels(
             found = found[::-1, ::-1] if flip else found
         stored.append((name, found))
     readable = [kernel for _, kernel in stored if not isinstance(kernel, UserError)]
-    largest = max((len(kernel) for kernel in readable), default=scale + 1 + scale % 2)
-    window = size or max(largest, scale + 1 + scale % 2)
+    smallest = scale + 1 + scale % 2
+    largest = max([smallest, *(len(kernel) for kernel in readable)])
+    window = largest if size is None else size
     if window % 2 == 0 or window <= scale:
         raise UserError(
             f"a kernel window of {window} px does not suit scale {scale}",
             where=str(path),
             fix="Give an odd size larger than the scale",
         )
-    while True:
-        centre = anchor_centre(window, scale, anchor) if recentre else None
-        placed, cut = [], False
-        for name, found in stored:
-            if isinstance(found, UserError):
-                placed.append(Placed(name, fault=found))
-                continue
-            try:
-                placed.append(Placed(name, found, fit(found, window, centre, f"{path}, {name}")))
-            except UserError as fault:
-                placed.append(Placed(name, found, fault=fault))
-                cut = True
-        if size or not cut or window >= 2 * largest:
-            return window, placed
-        window += 2  # a kernel that fills the largest window has no room to move to its anchor
+    placed = _place(stored, window, scale, anchor, recentre, path)
+    # a kernel that fills the largest window has no room to move to its anchor
+    while (
+        size is None
+        and window < 2 * largest
+        and any(item.stored is not None and item.fault for item in placed)
+    ):
+        window += 2
+        placed = _place(stored, window, scale, anchor, recentre, path)
+    return window, placed
+
+
+def _place(
+    stored: list[tuple[str, np.ndarray | UserError]],
+    window: int,
+    scale: int,
+    anchor: Anchor,
+    recentre: bool,
+    path: str | Path,
+) -> list[Placed]:
+    centre = anchor_centre(window, scale, anchor) if recentre else None
+    placed = []
+    for name, found in stored:
+        if isinstance(found, UserError):
+            placed.append(Placed(name, fault=found))
+            continue
+        try:
+            placed.append(Placed(name, found, fit(found, window, centre, f"{path}, {name}")))
+        except UserError as fault:
+            placed.append(Placed(name, found, fault=fault))
+    return placed
 
 
 class KernelFiles:

@@ -306,4 +306,4 @@ def test_a_contact_sheet_shows_every_kernel_once() -> None:
     cell = 99  # the least multiple of 33 above 96
     assert sheet.shape == (2 * (cell + 20) + 6, 2 * (cell + 6) + 6)
     np.testing.assert_array_equal(sheet[6 : 6 + cell, 6 : 6 + cell], kernel_picture(np.eye(3), cell))
-    assert (sheet[6 : 6 + 95, 6 + cell + 8 : 6 + cell + 8 + 95] == 255).all()
+    assert (sheet[8 : 8 + 95, cell + 14 : cell + 14 + 95] == 255).all()
