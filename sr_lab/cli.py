@@ -20,6 +20,12 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+kernels_app = typer.Typer(
+    no_args_is_help=True,
+    help="Blur kernels of your own: check them, and see what a flow trained on them can make.",
+    rich_markup_mode=None,
+)
+app.add_typer(kernels_app, name="kernels")
 weights_app = typer.Typer(
     no_args_is_help=True, help="Shipped and imported checkpoints.", rich_markup_mode=None
 )
@@ -62,7 +68,17 @@ def upscale_command(
     inputs: Annotated[list[Path], typer.Argument(metavar="INPUT...", help="Image files and folders.")],
     scale: Annotated[int, typer.Option("--scale", "-s", min=2, max=4, help="Factor: 2, 3 or 4.")] = 4,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path("upscaled"),
-    method: Annotated[Upscaling, typer.Option(help="How the kernel is had.")] = Upscaling.FAST,
+    method: Annotated[
+        Upscaling | None,
+        typer.Option(help="How the kernel is had.", show_default="fast; dip_fkp with --prior-weights"),
+    ] = None,
+    prior_weights: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Kernel flow of your own for --method dip_fkp: a name in `sr-lab weights list` or a .pt file.",
+        ),
+    ] = None,
     kernel: Annotated[
         Path | None, typer.Option(help="Known blur kernel (.mat, .npy, .png); skips the estimate.")
     ] = None,
@@ -91,7 +107,8 @@ def upscale_command(
         inputs,
         scale=scale,
         out=out,
-        method=method.value,
+        method=(method or (Upscaling.DIP_FKP if prior_weights else Upscaling.FAST)).value,
+        prior_weights=prior_weights,
         kernel_file=kernel,
         noise_level=noise,
         save_kernels=save_kernel,
@@ -182,9 +199,69 @@ def weights_add(
     folder: Annotated[Path | None, typer.Option(help="Default: your own weights folder.")] = None,
 ) -> None:
     """Keep the weights of your own training run under a name, with the command that made them."""
-    from sr_lab.commands.weights import ship
+    from sr_lab.weights.keep import ship
 
     typer.echo(ship(run, name, licence, notes, folder))
+
+
+KernelsPath = Annotated[Path, typer.Argument(metavar="PATH", help="Kernel file or folder of them.")]
+FlowName = Annotated[
+    str, typer.Argument(metavar="NAME", help="Flow: a name in `sr-lab weights list` or a .pt file.")
+]
+
+
+@kernels_app.command("check")
+def kernels_check(
+    path: KernelsPath,
+    scale: Annotated[int, typer.Option("--scale", "-s", min=1, help="Factor they shall serve.")] = 4,
+    size: Annotated[int | None, typer.Option(min=1, help="Odd side of the window; default: fitting.")] = None,
+    flip: Annotated[
+        bool, typer.Option("--flip", help="The files mean convolution: turn them by 180 degrees.")
+    ] = False,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where the contact sheet goes.")] = Path(
+        "kernels.png"
+    ),
+) -> None:
+    """Size, sum, centre and width of every kernel, what will be done to it, and a contact sheet.
+
+    Exit code 1 if a kernel cannot be used.
+    """
+    from sr_lab.commands.kernels import check
+
+    text, usable = check(path, scale=scale, size=size, flip=flip, out=out)
+    typer.echo(text)
+    if not usable:
+        raise typer.Exit(1)
+
+
+@kernels_app.command("sample")
+def kernels_sample(
+    name: FlowName,
+    count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many.")] = 25,
+    seed: Annotated[int, typer.Option(min=0, help="Other seeds draw others.")] = 0,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for them.")] = Path("kernel_samples"),
+) -> None:
+    """Draw kernels from a flow: one .npy each (correlation, anchor `fkp`, sum 1), and a contact sheet."""
+    from sr_lab.commands.kernels import sample
+
+    typer.echo(sample(name, count=count, seed=seed, out=out))
+
+
+@kernels_app.command("evaluate")
+def kernels_evaluate(
+    name: FlowName,
+    kernels: Annotated[Path, typer.Option("--kernels", "-k", help="Kernel file or folder of them.")],
+    flip: Annotated[
+        bool, typer.Option("--flip", help="The files mean convolution: turn them by 180 degrees.")
+    ] = False,
+) -> None:
+    """How likely a flow holds kernels, and how near it can come to them; beside it the shipped flow.
+
+    Kernels that the flow has not learned from (held out, or new) are told apart by their content.
+    """
+    from sr_lab.commands.kernels import evaluate
+
+    typer.echo(evaluate(name, kernels, flip=flip))
 
 
 def main() -> None:

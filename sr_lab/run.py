@@ -40,11 +40,16 @@ def run(config: dict[str, Any], command: str = "") -> tuple[Record | None, Path]
     if _first_process():
         if (directory / RESULT).exists():
             if not settings.force:
-                return Record.read(directory), directory
+                record = Record.read(directory)
+                _keep_weights(settings, directory)
+                return record, directory
             shutil.rmtree(directory)
         directory.mkdir(parents=True, exist_ok=True)
         _write_config(directory, config)
-    return _run(settings, config, directory, command), directory
+    record = _run(settings, config, directory, command)
+    if record is not None:
+        _keep_weights(settings, directory)
+    return record, directory
 
 
 def _run(settings: Settings, config: dict[str, Any], directory: Path, command: str) -> Record | None:
@@ -99,6 +104,14 @@ def _run(settings: Settings, config: dict[str, Any], directory: Path, command: s
     mirror(record, directory, settings.tracking)
     record.write(directory)
     return record
+
+
+def _keep_weights(settings: Settings, directory: Path) -> None:
+    """Register what was fitted under the name that the config gives it, if any."""
+    if settings.save_weights:
+        from sr_lab.weights.keep import ship
+
+        ship(directory, settings.save_weights, licence="unknown", notes="")
 
 
 def labels(settings: Settings) -> dict[str, str | int]:

@@ -22,8 +22,10 @@ from sr_lab.methods.non_blind import solve
 from sr_lab.methods.tiles import most_detailed_crop, restore_tiled
 from sr_lab.methods.zero_shot import ZeroShot
 from sr_lab.priors.base import KernelPrior
+from sr_lab.priors.fkp import FKP
 
 ESTIMATE_SIDE = 128  # SR pixels: a kernel of up to 21 pixels, six times over
+SIDES_OF_KERNEL = 5  # of a crop, where a flow of one's own makes larger ones
 SMALLEST = 8  # LR pixels below which nothing can be told of a blur
 
 
@@ -36,6 +38,7 @@ class Options:
         out: folder for the results.
         method: `fast` estimates the kernel in a second, `dip_fkp` in minutes, `kernel` takes `kernel_file`,
             `bicubic` interpolates.
+        prior_weights: kernel flow of the prior, for `dip_fkp`; default the shipped one of the scale.
         kernel_file: known kernel (correlation convention, block centre).
         noise_level: told to the solver, in [0, 1] units.
         save_kernels: write the estimated kernels beside the results.
@@ -47,6 +50,7 @@ class Options:
     scale: int
     out: Path
     method: str = "fast"
+    prior_weights: str | None = None
     kernel_file: Path | None = None
     noise_level: float = 0.0
     save_kernels: bool = False
@@ -95,6 +99,7 @@ class Upscaler:
             "experiment=" + ("upscale_dip_fkp" if options.method == "dip_fkp" else "upscale"),
             f"scale={options.scale}",
             f"method.noise_level={options.noise_level}",
+            *_weights_override(options),
         ]
         settings = validate(without_unused(to_plain(compose([*overrides, *options.overrides]))))
         self.device = _device(options.device)
@@ -176,7 +181,8 @@ class Upscaler:
             self.prior.start(sample, self.degradation, [])
             return self.prior.kernel()
         assert self.method is not None
-        side = -(-ESTIMATE_SIDE // self.options.scale)
+        reach = self.method.prior.flow.side if isinstance(self.method.prior, FKP) else 0
+        side = -(-max(ESTIMATE_SIDE, SIDES_OF_KERNEL * reach) // self.options.scale)
         crop = lr
         if min(lr.shape[-2:]) > side:
             top, left = most_detailed_crop(lr, side)
@@ -187,6 +193,24 @@ class Upscaler:
         with torch.enable_grad():
             _, kernel, _ = self.method.estimate(sample)
         return kernel / kernel.sum((-2, -1), keepdim=True)
+
+
+def _weights_override(options: Options) -> list[str]:
+    """The one place where weights of a person's own reach the prior.
+
+    Raises:
+        UserError: the method's prior is no flow.
+    """
+    if options.prior_weights is None:
+        return []
+    if options.method != "dip_fkp":
+        raise UserError(
+            f"a kernel flow is of no use to --method {options.method}",
+            where="--prior-weights",
+            fix="use --method dip_fkp, or leave --method out",
+        )
+    quoted = options.prior_weights.replace("\\", "\\\\").replace("'", "\\'")
+    return [f"prior.weights='{quoted}'"]
 
 
 def _sources(inputs: Iterable[Path]) -> list[tuple[Path, Path]]:

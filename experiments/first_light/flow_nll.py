@@ -19,7 +19,7 @@ from sr_lab.weights.store import load_weights
 def nll(weights: str, scale: int, seed: int) -> tuple[float, float, int]:
     """Mean and standard deviation over the grid in nats per kernel, and the number of kernels."""
     flow = KernelFlow.from_state_dict(load_weights(weights).state, weights)
-    grid = GaussianKernels(scale).validation_grid()
+    grid = GaussianKernels(scale).validation_set()
     noise = torch.Generator().manual_seed(seed)
     values = torch.cat([-flow.log_prob(flow.preprocess(part, noise)) for part in grid.split(4096)])
     return values.mean().item(), values.std().item(), len(grid)

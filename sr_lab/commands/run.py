@@ -80,6 +80,8 @@ def _finish(config: dict[str, object], arguments: Sequence[str]) -> float | None
         print(f"{name:<22} {value:.6g}")
     for note in record.notes:
         print(f"note: {note}")
+    if config["save_weights"]:
+        print(f"weights: '{config['save_weights']}' in `sr-lab weights list`")
     print(f"record: {directory / 'result.json'}")
     return next((measures.mean for measures in record.metrics.values()), None)
 

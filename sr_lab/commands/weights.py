@@ -1,7 +1,5 @@
 """`sr-lab weights`: what checkpoints there are, and bringing published ones in."""
 
-import shlex
-import shutil
 from pathlib import Path
 
 from sr_lab.errors import UserError
@@ -53,6 +51,7 @@ def import_weights(
     Raises:
         UserError: unsafe pickle, not an FKP flow or USRNet, or no name.
     """
+    from sr_lab.weights.keep import recognise
     from sr_lab.weights.store import (
         Checkpoint,
         Entry,
@@ -72,7 +71,7 @@ def import_weights(
         if not file.is_file():
             raise UserError("no such file", where=str(file), fix="give the path of a .pt or .pth file")
         checkpoint = read_checkpoint(file)
-        kind, described = _recognise(checkpoint, str(file))
+        kind, described = recognise(checkpoint, str(file))
         known = PUBLISHED.get(file.name, (None, None, None))
         chosen = name or known[0] or file.stem
         folder = user_folder()
@@ -91,61 +90,3 @@ def import_weights(
         register(folder, entry)
         lines.append(f"{chosen}: {described}, licence {entry.licence}, kept in {target}")
     return lines
-
-
-def ship(run: Path, name: str, licence: str, notes: str, folder: Path | None = None) -> str:
-    """Take the weights of a finished training run into a weights folder, with the command that made them.
-
-    Args:
-        run: run directory with `weights.pt` and `result.json`.
-        name: by which configs will refer to it.
-        licence: SPDX identifier.
-        notes: training data and figures.
-        folder: default the user's; the package's own for weights that ship.
-    """
-    from sr_lab.tracking.record import Record
-    from sr_lab.training import WEIGHTS
-    from sr_lab.weights.store import Entry, read_checkpoint, register, sha256, user_folder
-
-    record = Record.read(run)
-    source = run / WEIGHTS
-    kind, described = _recognise(read_checkpoint(source), str(source))
-    folder = folder or user_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"{name}.pt"
-    shutil.copyfile(source, target)
-    command = shlex.join(
-        word for word in shlex.split(record.command) if not word.startswith(("out=", "tracking="))
-    )
-    register(folder, Entry(name, target.name, sha256(target), licence, command, kind, notes or described))
-    return f"{name}: {described}, {target}"
-
-
-def _recognise(checkpoint: object, where: str) -> tuple[str, str]:
-    """Kind and a one-line description of a checkpoint, loaded strictly to be sure.
-
-    Raises:
-        UserError: none of the kinds we know.
-    """
-    from sr_lab.backbones.kernel_net import kernel_net_from
-    from sr_lab.backbones.usrnet import usrnet_from
-    from sr_lab.priors.flow import KernelFlow
-    from sr_lab.weights.store import Checkpoint
-
-    assert isinstance(checkpoint, Checkpoint)
-    if "kernel_size" in checkpoint.state:
-        flow = KernelFlow.from_state_dict(checkpoint.state, where)
-        count = sum(p.numel() for p in flow.parameters())
-        return "fkp", f"FKP flow for {flow.side}x{flow.side} kernels, {count:,} parameters"
-    if any(key.startswith("p.m_") for key in checkpoint.state):
-        net = usrnet_from(checkpoint, where)
-        count = sum(p.numel() for p in net.parameters())
-        return "usrnet", f"USRNet with {net.iterations} iterations, {count:,} parameters"
-    if "attention.weight" in checkpoint.state:
-        net = kernel_net_from(checkpoint, where)
-        return "kernel_net", f"KernelNet, {sum(p.numel() for p in net.parameters()):,} parameters"
-    raise UserError(
-        f"neither an FKP flow nor a USRNet (first key '{next(iter(checkpoint.state))}')",
-        where=where,
-        fix="these kinds can be imported: FKP_x2/x3/x4.pt, usrnet_tiny.pth, and weights.pt of a training run",
-    )

@@ -159,6 +159,17 @@ def iterations_order(settings: Settings) -> None:
         )
 
 
+def weights_to_save(settings: Settings) -> None:
+    """Only a method that fits something leaves weights."""
+    method = locate(settings.method["_target_"], "method", settings.allowed)
+    if settings.save_weights and not getattr(method, "fits", False):
+        raise UserError(
+            f"method '{settings.method.get('name')}' fits nothing",
+            where="save_weights",
+            fix="leave it out, or train: experiment=train_fkp, train_fkp_files, train_usrnet, ...",
+        )
+
+
 RULES: tuple[Callable[[Settings], None], ...] = (
     parts_present,
     prior_suits_method,
@@ -168,4 +179,5 @@ RULES: tuple[Callable[[Settings], None], ...] = (
     backbone_scale,
     metrics_for_scene,
     iterations_order,
+    weights_to_save,
 )

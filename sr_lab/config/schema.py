@@ -14,6 +14,7 @@ from sr_lab.errors import UserError
 Component = dict[str, Any]
 PARTS = ("dataset", "degradation", "prior", "start", "backbone", "solver")
 INJECTED = ("prior", "start", "backbone", "solver", "degradation")
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"  # of a folder or file
 
 
 class _Strict(BaseModel):
@@ -73,12 +74,12 @@ class TrackingSettings(_Strict):
 class Settings(_Strict):
     """One whole run."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    name: str = Field(pattern=_NAME)
     scale: int = Field(ge=1, le=16)
     seed: int = Field(ge=0)
     out: str
     force: bool = False
-    save_weights: str | None = None
+    save_weights: str | None = Field(None, pattern=_NAME)
     allow_targets: list[str] = []
     metrics: list[str]
     scene: SceneSettings

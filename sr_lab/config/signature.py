@@ -25,10 +25,10 @@ def signature(config: Mapping[str, Any]) -> str:
 
 
 def _portable(node: Any) -> Any:
-    """Paths below the data folder relative to it, and weights by content: the same on every machine."""
+    """Paths below the data folder relative to it, weights and kernel files by content: the same anywhere."""
     if isinstance(node, Mapping):
         return {
-            str(key): _content_of(value) if key == "weights" else _portable(value)
+            str(key): BY_CONTENT.get(str(key), _portable)(value)
             for key, value in node.items()
             if value is not None
         }
@@ -48,3 +48,19 @@ def _content_of(weights: Any) -> Any:
         return entry[1].sha256
     path = Path(str(weights)).expanduser()
     return sha256(path) if path.is_file() else weights
+
+
+def _files_of(path: Any) -> Any:
+    """sha256 over the names and contents of a kernel file or a folder of them; data sets stay as they are."""
+    portable = _portable(path)
+    if portable != path or not Path(str(path)).expanduser().exists():
+        return portable
+    root = Path(str(path)).expanduser()
+    digest = hashlib.sha256()
+    for file in sorted(root.iterdir()) if root.is_dir() else [root]:
+        if file.is_file() and not file.name.startswith("."):
+            digest.update(file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+BY_CONTENT = {"weights": _content_of, "path": _files_of}

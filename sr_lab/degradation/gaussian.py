@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,8 @@ from torch import Tensor
 from sr_lab.degradation.anchor import Anchor, anchor_centre, default_kernel_size, to_anchor
 from sr_lab.degradation.spline import spline_shift
 from sr_lab.errors import UserError
+
+_HEADROOM = 1.01  # over the greatest kernel value: room for the dequantisation, 1/720 of c
 
 
 def variance_range(scale: int) -> tuple[float, float]:
@@ -145,7 +148,7 @@ class GaussianKernels:
             gain = 1 + self.pixel_noise * (2 * uniform - 1)
         return self._build(variance, math.pi * draws[:, 2], gain)
 
-    def validation_grid(self) -> Float[Tensor, "n 1 k k"]:
+    def validation_set(self) -> Float[Tensor, "n 1 k k"]:
         """FKP's validation kernels: variances in steps of 0.3 to the maximum + 0.3, angles in steps of 0.2.
 
         4,624 / 10,000 / 17,424 kernels for x2 / x3 / x4. The last node lies above the training maximum.
@@ -155,6 +158,23 @@ class GaussianKernels:
         angles = 0.2 * torch.arange(math.ceil(math.pi / 0.2), dtype=torch.float64)
         grid = torch.cartesian_prod(values, values, angles)
         return self._build(grid[:, :2], grid[:, 2], None)
+
+    def normalization(self) -> float:
+        """FKP's c: the maximum of the sharpest kernel, to 5 digits, plus 0.01 (0.2335 / 0.31311 / 0.16908).
+
+        More where a range of the user's own holds kernels that this would cut off.
+        """
+        low, high = self.variances
+        # the sharpest first, then lines of its width along an axis and a diagonal, which may peak higher
+        along = torch.linspace(low, high, 100, dtype=torch.float64).repeat(2)
+        variance = torch.stack([torch.full_like(along, low), along], dim=1)
+        peaks = self._build(variance, (torch.arange(200) // 100) * (math.pi / 4), None).amax((1, 2, 3))
+        published, needed = round(peaks[0].item(), 5) + 0.01, peaks.max().item() * _HEADROOM
+        return published if published > needed else round(needed, 5)
+
+    def facts(self) -> dict[str, Any]:
+        """What a checkpoint of a flow that learned these remembers."""
+        return {"scale": self.scale}
 
     def _build(self, variance: Tensor, theta: Tensor, gain: Tensor | None) -> Tensor:
         return gaussian_kernels(

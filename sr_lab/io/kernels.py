@@ -5,8 +5,9 @@ correlation or convolution, nor where the anchor is; the reader of a known set h
 """
 
 import importlib
+import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,13 +48,16 @@ def read_kernel(path: str | Path, *, normalise: bool = True) -> Float64[np.ndarr
     return _checked(planes[0], str(path), normalise)
 
 
-def read_kernels(path: str | Path, *, normalise: bool = True) -> list[tuple[str, Float64[np.ndarray, "_ _"]]]:
+def read_kernels(
+    path: str | Path, *, normalise: bool = True, even: bool = False
+) -> list[tuple[str, Float64[np.ndarray, "_ _"]]]:
     """Read every kernel of a folder or file, with names.
 
     Args:
         path: a folder of kernel files, or one file; a .mat or .npy may hold a cell or a stack of kernels.
             Sizes may differ.
         normalise: divide each by its sum.
+        even: take even sides as well.
 
     Returns:
         (name, kernel) in the order of the sorted files and of the stack. The name is the file's, without
@@ -63,18 +67,43 @@ def read_kernels(path: str | Path, *, normalise: bool = True) -> list[tuple[str,
     Raises:
         UserError: as in `read_kernel`, or there is no kernel at all.
     """
+    kernels = []
+    for name, found in survey_kernels(path, normalise=normalise, even=even):
+        if isinstance(found, UserError):
+            raise found
+        kernels.append((name, found))
+    return kernels
+
+
+def survey_kernels(
+    path: str | Path, *, normalise: bool = True, even: bool = False
+) -> list[tuple[str, Float64[np.ndarray, "_ _"] | UserError]]:
+    """As `read_kernels`, but a bad file of a folder, or a bad kernel, has its fault in its place.
+
+    Raises:
+        UserError: there is no kernel file at all, or the only one cannot be read.
+    """
     path = Path(path)
     files = sorted(path.iterdir()) if path.is_dir() else [path]
     if path.is_dir():
         files = [f for f in files if f.suffix.lower() in KERNEL_SUFFIXES and not f.name.startswith(".")]
     stems = Counter(file.stem for file in files)
-    named = []
+    named: list[tuple[str, np.ndarray | UserError]] = []
     for file in files:
         stem = file.stem if stems[file.stem] == 1 else file.name
-        planes = [plane for some in _matrices(file).values() for plane in some]
+        try:
+            planes = [plane for some in _matrices(file).values() for plane in some]
+        except UserError as fault:
+            if not path.is_dir():
+                raise
+            named.append((stem, fault))
+            continue
         for number, plane in enumerate(planes, start=1):
             name = stem if len(planes) == 1 else f"{stem}_{number:02d}"
-            named.append((name, _checked(plane, f"{file}, kernel {number}", normalise)))
+            try:
+                named.append((name, _checked(plane, f"{file}, kernel {number}", normalise, even)))
+            except UserError as fault:
+                named.append((name, fault))
     if not named:
         fix = f"Kernels are square matrices in files ending in {', '.join(KERNEL_SUFFIXES)}"
         raise UserError("there is no kernel here", where=str(path), fix=fix)
@@ -115,6 +144,31 @@ def kernel_picture(kernel: Float[np.ndarray, "k k"], size: int) -> UInt8[np.ndar
     levels = np.rint(weights * (255 / (weights.max() or 1))).astype(np.uint8)
     nearest = np.arange(size) * side // size
     return levels[np.ix_(nearest, nearest)]
+
+
+def contact_sheet(kernels: Sequence[tuple[str, np.ndarray]], cell: int = 96) -> UInt8[np.ndarray, "h w"]:
+    """Kernels side by side as `kernel_picture` shows them, each with its name below.
+
+    Args:
+        kernels: (name, kernel); sizes may differ, all are shown about equally large.
+        cell: least side of one picture.
+    """
+    from PIL import Image, ImageDraw
+
+    largest = max(len(kernel) for _, kernel in kernels)
+    cell = math.ceil(cell / largest) * largest
+    columns = min(10, math.ceil(math.sqrt(len(kernels))))
+    gap, line = 6, 14  # pixels between pictures, and for a name
+    rows = math.ceil(len(kernels) / columns)
+    sheet = Image.new("L", (columns * (cell + gap) + gap, rows * (cell + line + gap) + gap), 64)
+    draw = ImageDraw.Draw(sheet)
+    for index, (name, kernel) in enumerate(kernels):
+        x, y = gap + index % columns * (cell + gap), gap + index // columns * (cell + line + gap)
+        picture = kernel_picture(kernel, cell // len(kernel) * len(kernel))  # every weight a whole square
+        rest = (cell - len(picture)) // 2
+        sheet.paste(Image.fromarray(picture), (x + rest, y + rest))
+        draw.text((x, y + cell + 1), name[-cell // 6 :], fill=230)  # the font is 6 px wide; ends tell most
+    return np.asarray(sheet)
 
 
 def _matrices(path: Path) -> dict[str, list[np.ndarray]]:
@@ -204,11 +258,16 @@ def _describe(planes: list[np.ndarray]) -> str:
     return size if len(planes) == 1 else f"{len(planes)} matrices, the first {size}"
 
 
-def _checked(plane: np.ndarray, where: str, normalise: bool) -> np.ndarray:
+def _checked(plane: np.ndarray, where: str, normalise: bool, even: bool = False) -> np.ndarray:
     kernel = np.array(plane, dtype=np.float64)
-    if kernel.ndim != 2 or kernel.shape[0] != kernel.shape[1] or kernel.shape[0] % 2 == 0:
+    if (
+        kernel.ndim != 2
+        or kernel.shape[0] != kernel.shape[1]
+        or (kernel.shape[0] % 2 == 0 and not (even and len(kernel)))
+    ):
         what = f"the kernel's size is {' x '.join(map(str, kernel.shape))}"
-        raise UserError(what, where=where, fix="A kernel must be square with an odd side; pad or cut it")
+        odd = "" if even else " with an odd side"
+        raise UserError(what, where=where, fix=f"A kernel must be square{odd}; pad or cut it")
     if not np.isfinite(kernel).all():
         raise UserError("the kernel holds NaN or infinity", where=where, fix="Estimate or export it again")
     positive, negative = kernel[kernel > 0].sum(), -kernel[kernel < 0].sum()

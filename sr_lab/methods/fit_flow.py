@@ -1,22 +1,53 @@
 """Training of the FKP flow by maximum likelihood on kernels drawn on the fly."""
 
-import math
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import pytorch_lightning as pl
 import torch
 from jaxtyping import Float
+from pytorch_lightning.callbacks import EarlyStopping
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from sr_lab.degradation.chain import keyed_generator
-from sr_lab.degradation.gaussian import GaussianKernels, gaussian_kernels
+from sr_lab.degradation.anchor import Anchor
+from sr_lab.degradation.chain import KernelSampler, keyed_generator
 from sr_lab.errors import UserError
-from sr_lab.priors.flow import KernelFlow, published_hidden
+from sr_lab.priors.flow import PUBLISHED_LEVELS, KernelFlow, published_hidden
 from sr_lab.weights.store import Checkpoint
 
-_HEADROOM = 1.01  # over the greatest kernel value: room for the dequantisation, 1/720 of c
+_NOISE = 0.01  # of the kernel's mass: what dequantisation may add where its levels are chosen here
+
+
+class LearnableKernels(KernelSampler, Protocol):
+    """A sampler that a flow can learn, and be validated on: `GaussianKernels`, `KernelPool`."""
+
+    @property
+    def scale(self) -> int:
+        """Decimation s that the anchor refers to."""
+        ...
+
+    @property
+    def anchor(self) -> Anchor:
+        """Must be `fkp`."""
+        ...
+
+    @property
+    def kernel_size(self) -> int:
+        """Odd side of the window."""
+        ...
+
+    def validation_set(self) -> Float[Tensor, "n 1 k k"]:
+        """Kernels to validate on, the same at every call."""
+        ...
+
+    def normalization(self) -> float:
+        """c: a little above the greatest weight that kernels have."""
+        ...
+
+    def facts(self) -> dict[str, Any]:
+        """What the checkpoint shall remember of the kernels, `scale` among it."""
+        ...
 
 
 class FreshKernels(IterableDataset[Float[Tensor, "b 1 k k"]]):
@@ -32,7 +63,7 @@ class FreshKernels(IterableDataset[Float[Tensor, "b 1 k k"]]):
 
     def __init__(
         self,
-        kernels: GaussianKernels,
+        kernels: KernelSampler,
         batch_size: int,
         batches: int,
         seed: int,
@@ -59,13 +90,16 @@ class FitKernelFlow(pl.LightningModule):
     """Maximum likelihood of dequantised kernel logits.
 
     Args:
-        kernels: sampler to learn, and source of the validation grid.
+        kernels: sampler to learn, and source of the validation set.
         seed: of kernels, dequantisation and the flow's start.
         epochs, kernels_per_epoch, batch_size: published 100, 50,000 and 100.
         lr, weight_decay: of Adam; published 1e-4 and 1e-6.
         schedule: `halving`, the published steps at 40, 50, ..., 90 % of the epochs; or `one_cycle` (Smith &
             Topin 2018), which with a 20 times larger step reaches a lower loss in a tenth of the epochs.
         hidden: width of the coupling nets; default min(5s+5, 25).
+        levels: dequantisation adds U[0,1)/levels of c per pixel; published 720. None takes so many that this
+            makes up 1 % of a kernel: 720 would add 10 % and more to one of 33x33.
+        patience: stop after so many epochs without a lower validation loss; None: never, as published.
 
     Source: FKP section 3.2 and its released training recipe.
     """
@@ -75,7 +109,7 @@ class FitKernelFlow(pl.LightningModule):
 
     def __init__(
         self,
-        kernels: GaussianKernels,
+        kernels: LearnableKernels,
         seed: int = 0,
         epochs: int = 100,
         kernels_per_epoch: int = 50_000,
@@ -84,6 +118,8 @@ class FitKernelFlow(pl.LightningModule):
         weight_decay: float = 1e-6,
         schedule: Literal["halving", "one_cycle"] = "halving",
         hidden: int | None = None,
+        levels: float | None = PUBLISHED_LEVELS,
+        patience: int | None = None,
     ) -> None:
         super().__init__()
         if kernels.anchor != "fkp":
@@ -95,16 +131,16 @@ class FitKernelFlow(pl.LightningModule):
         self.kernels, self.seed, self.epochs = kernels, seed, epochs
         self.batch_size, self.batches = batch_size, kernels_per_epoch // batch_size
         self.lr, self.weight_decay = lr, weight_decay
-        self.schedule = schedule
+        self.schedule, self.patience = schedule, patience
+        size, c = kernels.kernel_size, kernels.normalization()
+        levels = levels or size**2 * c / 2 / _NOISE
         with torch.random.fork_rng(devices=[]):  # torch's layers draw from the global stream
             torch.manual_seed(seed)
-            self.flow = KernelFlow(
-                kernels.kernel_size, hidden or published_hidden(kernels.scale), normalization(kernels)
-            )
+            self.flow = KernelFlow(size, hidden or published_hidden(kernels.scale), c, levels=levels)
 
     def setup(self, stage: str) -> None:
-        """Draw the validation grid once."""
-        self.grid = self.kernels.validation_grid()
+        """Have the validation kernels once."""
+        self.validation = self.kernels.validation_set()
         self.noise: torch.Generator | None = None
 
     def train_dataloader(self) -> DataLoader[Tensor]:
@@ -120,8 +156,8 @@ class FitKernelFlow(pl.LightningModule):
         return DataLoader(stream, batch_size=None)
 
     def val_dataloader(self) -> DataLoader[Tensor]:
-        """The published grid."""
-        return DataLoader(self.grid.split(4096), batch_size=None)  # pyright: ignore[reportArgumentType]
+        """The published grid, or the kernels held out."""
+        return DataLoader(self.validation.split(4096), batch_size=None)  # pyright: ignore[reportArgumentType]
 
     def on_validation_epoch_start(self) -> None:
         """The same dequantisation at every validation."""
@@ -140,7 +176,7 @@ class FitKernelFlow(pl.LightningModule):
         return loss
 
     def validation_step(self, batch: Float[Tensor, "b 1 k k"], batch_idx: int) -> None:
-        """The same on the grid; the best is kept by the checkpoint callback."""
+        """The same on the validation set; the best is kept by the checkpoint callback."""
         nll = -self.flow.log_prob(self.flow.preprocess(batch, self.validation_noise)).mean()
         self.log("val_nll", nll, prog_bar=True, batch_size=len(batch))
 
@@ -153,29 +189,14 @@ class FitKernelFlow(pl.LightningModule):
         cycle = torch.optim.lr_scheduler.OneCycleLR(adam, self.lr, self.epochs * self.batches, pct_start=0.1)
         return [adam], [{"scheduler": cycle, "interval": "step"}]
 
+    def configure_callbacks(self) -> list[pl.Callback]:
+        """Stop early if told to."""
+        return [] if self.patience is None else [EarlyStopping(self.monitor[0], patience=self.patience)]
+
     def checkpoint(self) -> Checkpoint:
-        """The trained flow."""
-        return Checkpoint(self.flow.state_dict())
+        """The trained flow, and what it is for."""
+        return Checkpoint(self.flow.state_dict(), {"levels": self.flow.levels, **self.kernels.facts()})
 
 
 def _key(epoch: int, rank: int) -> str:
     return f"epoch {epoch}" + (f", rank {rank}" if rank else "")
-
-
-def normalization(kernels: GaussianKernels) -> float:
-    """FKP's c: the maximum of the sharpest kernel, to 5 digits, plus 0.01 (0.2335 / 0.31311 / 0.16908).
-
-    More where a range of the user's own holds kernels that this would cut off.
-    """
-    low, high = kernels.variances
-    # the sharpest first, then lines of its width along an axis and a diagonal, which may peak higher
-    along = torch.linspace(low, high, 100, dtype=torch.float64).repeat(2)
-    peaks = gaussian_kernels(
-        torch.stack([torch.full_like(along, low), along], dim=1),
-        (torch.arange(200) // 100) * (math.pi / 4),
-        scale=kernels.scale,
-        size=kernels.kernel_size,
-        recentre=kernels.recentre,
-    ).amax((1, 2, 3))
-    published, needed = round(peaks[0].item(), 5) + 0.01, peaks.max().item() * _HEADROOM
-    return published if published > needed else round(needed, 5)

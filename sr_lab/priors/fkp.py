@@ -9,7 +9,7 @@ from sr_lab.degradation.anchor import Anchor, to_anchor
 from sr_lab.degradation.chain import Degradation
 from sr_lab.errors import UserError
 from sr_lab.priors.base import KernelPrior, kernel_size_of, same_size
-from sr_lab.priors.flow import KernelFlow
+from sr_lab.priors.flow import flow_from, scale_of
 from sr_lab.weights.store import load_weights
 
 FIT_STEPS, FIT_LR = 100, 0.1  # half a second; within 70 dB of benchmark kernels
@@ -19,7 +19,8 @@ class FKP(KernelPrior):
     """Kernel prior of DIP-FKP: kernel = flow^-1(code), code kept on the sphere of radius k - 1.
 
     Args:
-        weights: name in `sr-lab weights list`, or a path, of a flow trained for the scale.
+        weights: name in `sr-lab weights list`, or a path, of a flow trained for the scale. Its window is that
+            of the kernels, whatever the degradation's.
         lr: Adam step size on the code.
         first_update: 77 repeats the published freeze (a flag set after 75 iterations, read a forward later).
         radius: of the sphere; default k - 1.
@@ -39,22 +40,25 @@ class FKP(KernelPrior):
         renormalise: bool = False,
     ) -> None:
         super().__init__(lr, first_update)
-        self.flow = KernelFlow.from_state_dict(load_weights(weights).state, where=weights).requires_grad_(
-            False
-        )
-        self.radius = radius if radius is not None else self.flow.side - 1.0
+        checkpoint = load_weights(weights)
+        self.flow = flow_from(checkpoint, weights).requires_grad_(False)
+        self.scale = scale_of(checkpoint, self.flow)
+        self.radius = radius if radius is not None else self.flow.radius
         self.renormalise = renormalise
         self.anchor: Anchor = "fkp"
 
     def start(self, sample: Sample, degradation: Degradation, generators: list[torch.Generator]) -> None:
         """Draw codes from N(0, I)."""
         size = kernel_size_of(sample, degradation)
-        if size != self.flow.side:
-            raise UserError(
-                f"the flow makes {self.flow.side}x{self.flow.side} kernels, the degradation {size}x{size}",
-                where="prior.weights",
-                fix="choose the flow of this scale (fkp_x2, fkp_x3, fkp_x4) or experiment=train_fkp",
-            )
+        fix = (
+            "choose the flow of this scale (fkp_x2, fkp_x3, fkp_x4), or train one: experiment=train_fkp_files"
+        )
+        if self.scale is not None and self.scale != degradation.scale:
+            what = f"the flow was trained for x{self.scale}, the degradation is x{degradation.scale}"
+            raise UserError(what, where="prior.weights", fix=fix)
+        if self.scale is None and size != self.flow.side:  # its window is the only hint at what it is for
+            what = f"the flow makes {self.flow.side}x{self.flow.side} kernels, the degradation {size}x{size}"
+            raise UserError(what, where="prior.weights", fix=fix)
         self.anchor = degradation.anchor
         codes = torch.stack([torch.randn(self.flow.dimension, generator=g) for g in generators])
         self.code = nn.Parameter(codes.to(sample.lr.device))

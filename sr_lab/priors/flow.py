@@ -4,14 +4,16 @@ import copy
 import math
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from sr_lab.errors import UserError
-from sr_lab.weights.store import misfit
+from sr_lab.weights.store import Checkpoint, misfit
 
 _EPSILON = 1e-5
-_DEQUANTISATION = 720.0
+PUBLISHED_LEVELS = 720.0
+PUBLISHED_SCALES = {11: 2, 15: 3, 19: 4}  # by kernel side
 
 
 class AffineCoupling(nn.Module):
@@ -79,6 +81,7 @@ class KernelFlow(nn.Module):
         normalization: c, the value that kernels are divided by before the logit.
         blocks: number of (coupling, batch-norm) pairs.
         alpha: logit margin, v = alpha + (1 - 2 alpha) x / c.
+        levels: of the dequantisation, which adds U[0,1)/levels to x / c.
 
     State-dict keys are those of the published checkpoints, so both load strictly.
     Source: Liang et al., Flow-based Kernel Prior, CVPR 2021.
@@ -91,9 +94,16 @@ class KernelFlow(nn.Module):
     base_dist_var: Tensor
 
     def __init__(
-        self, kernel_size: int, hidden: int, normalization: float, blocks: int = 5, alpha: float = 1e-6
+        self,
+        kernel_size: int,
+        hidden: int,
+        normalization: float,
+        blocks: int = 5,
+        alpha: float = 1e-6,
+        levels: float = PUBLISHED_LEVELS,
     ) -> None:
         super().__init__()
+        self.levels = levels
         dimension = kernel_size**2
         for name, value in (("kernel_size", kernel_size), ("alpha", alpha), ("normalization", normalization)):
             self.register_buffer(name, torch.tensor([float(value)]))
@@ -112,6 +122,11 @@ class KernelFlow(nn.Module):
         return int(self.kernel_size.item())
 
     @property
+    def radius(self) -> float:
+        """Radius k - 1 of the sphere on which the codes of kernels lie (FKP, section 3.3)."""
+        return self.side - 1.0
+
+    @property
     def dimension(self) -> int:
         """D = k^2."""
         return self.side**2
@@ -119,11 +134,11 @@ class KernelFlow(nn.Module):
     def preprocess(
         self, kernel: Float[Tensor, "n 1 k k"], generator: torch.Generator | None = None
     ) -> Float[Tensor, "n d"]:
-        """Kernels to logits; with a generator, dequantised by U[0,1)/720 per pixel."""
+        """Kernels to logits; with a generator, dequantised by U[0,1)/levels per pixel."""
         x = kernel.flatten(1).clamp(min=0) / self.normalization
         if generator is not None:
             noise = torch.rand(x.shape, generator=generator, device=generator.device)
-            x = x + noise.to(x.device) / _DEQUANTISATION
+            x = x + noise.to(x.device) / self.levels
         v = (self.alpha + (1 - 2 * self.alpha) * x).clamp(max=1 - self.alpha)  # a peak above c has no logit
         return torch.logit(v)
 
@@ -150,8 +165,16 @@ class KernelFlow(nn.Module):
         value = (torch.sigmoid(code) - self.alpha) / (1 - 2 * self.alpha) * self.normalization
         return value.view(-1, 1, self.side, self.side)
 
+    def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n 1 k k"]:
+        """Kernels of codes drawn uniformly on the sphere, divided by their sums."""
+        code = torch.randn(n, self.dimension, generator=generator).to(self.normalization.device)
+        kernel = self.decode(self.radius * F.normalize(code))
+        return kernel / kernel.sum((-2, -1), keepdim=True)
+
     @classmethod
-    def from_state_dict(cls, state: dict[str, Tensor], where: str = "checkpoint") -> "KernelFlow":
+    def from_state_dict(
+        cls, state: dict[str, Tensor], where: str = "checkpoint", levels: float = PUBLISHED_LEVELS
+    ) -> "KernelFlow":
         """Build the flow a state dict describes and load it strictly.
 
         Raises:
@@ -164,6 +187,7 @@ class KernelFlow(nn.Module):
                 normalization=float(state["normalization"]),
                 blocks=sum(key.endswith(".mask") for key in state),
                 alpha=float(state["alpha"]),
+                levels=levels,
             )
             flow.load_state_dict(state, strict=True)
         except (KeyError, RuntimeError, ValueError) as error:
@@ -183,6 +207,21 @@ def _mlp(dimension: int, hidden: int, activation: type[nn.Module]) -> nn.Sequent
         activation(),
         nn.Linear(hidden, dimension),
     )
+
+
+def flow_from(checkpoint: Checkpoint, where: str = "checkpoint") -> KernelFlow:
+    """The flow of a checkpoint, dequantised as in its training.
+
+    Raises:
+        UserError: not an FKP flow.
+    """
+    levels = float(checkpoint.architecture.get("levels", PUBLISHED_LEVELS))
+    return KernelFlow.from_state_dict(checkpoint.state, where, levels)
+
+
+def scale_of(checkpoint: Checkpoint, flow: KernelFlow) -> int | None:
+    """The scale a flow was trained for: as its training wrote it down, else by the published windows."""
+    return checkpoint.architecture.get("scale", PUBLISHED_SCALES.get(flow.side))
 
 
 def published_hidden(scale: int) -> int:

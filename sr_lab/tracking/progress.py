@@ -76,6 +76,7 @@ def quiet() -> None:
         ".*`IterableDataset` has `__len__` defined.*",
         ".*Checkpoint directory .* exists and is not empty.*",
         ".*experiment logs directory.*",
+        ".*smaller than the logging interval.*",
         ".*dataloader is not resumable.*",
         ".*TypedStorage is deprecated.*",
         ".*`isinstance\\(treespec.*",

@@ -24,6 +24,8 @@ FILL = {
     ("method", "non_blind"): ["prior=oracle"],
     ("method", "dip_dkp"): ["prior=dkp"],
     ("method", "fit_flow"): ["trainer.max_epochs=1"],
+    ("method", "fit_flow_files"): ["trainer.max_epochs=1", "method.kernels.path=/tmp"],
+    ("experiment", "train_fkp_files"): ["method.kernels.path=/tmp"],
     ("method", "supervised"): ["trainer.max_steps=1", "backbone=usrnet_untrained"],
 }
 CHOICES = [(group, choice) for group, choices in GROUPS.items() for choice in choices]
@@ -86,6 +88,8 @@ def test_every_key_has_a_comment_or_speaks_for_itself(group: str, choice: str) -
         (["prior._target_=sr_lab.priors.fkp.FKPP"], "prior", ["did you mean 'FKP'"]),
         (["dataset=none"], "dataset", ["needs a dataset"]),
         (["name=../x"], "name", ["../x"]),
+        (["save_weights=../x", "experiment=train_fkp"], "save_weights", ["../x"]),
+        (["save_weights=x"], "save_weights", ["fits nothing", "train_fkp"]),
         (["tracking.mode=ofline"], "tracking.mode", ["did you mean 'offline'"]),
         (["scale"], "command line", ["key=value"]),
     ],

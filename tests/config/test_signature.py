@@ -55,3 +55,13 @@ def test_sees_the_content_of_weights(tmp_path: Path) -> None:
 
     assert at(b"one") == at(b"one")
     assert at(b"one") != at(b"two")
+
+
+def test_sees_the_content_of_kernel_files_and_not_where_they_lie(tmp_path: Path) -> None:
+    def at(folder: str, content: bytes) -> str:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "k.npy").write_bytes(content)
+        return of("experiment=train_fkp_files", f"method.kernels.path={tmp_path / folder}")
+
+    assert at("a", b"one") == at("b", b"one")
+    assert at("a", b"one") != at("a", b"two")

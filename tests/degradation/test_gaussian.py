@@ -79,9 +79,9 @@ def test_spline_shift_has_gradients_even_if_first_used_in_inference_mode():
 
 
 @pytest.mark.parametrize(("scale", "count"), [(2, 4624), (3, 10_000), (4, 17_424)])
-def test_validation_grid(scale: int, count: int):
+def test_validation_set(scale: int, count: int):
     sampler = GaussianKernels(scale)
-    grid = sampler.validation_grid()
+    grid = sampler.validation_set()
     size = sampler.kernel_size
     assert grid.shape == (count, 1, size, size)
     low, _ = variance_range(scale)
@@ -138,7 +138,7 @@ def test_the_centre_of_the_widest_kernels_is_off_by_the_published_residue():
 
 
 def test_sharp_kernels_have_the_splines_tiny_negative_values():
-    kernels = GaussianKernels(2).validation_grid()
+    kernels = GaussianKernels(2).validation_set()
     assert kernels.min().item() == pytest.approx(-6e-5, rel=0.1)
     assert GaussianKernels(2, recentre=False).sample(5000, seeded()).min() >= 0
 

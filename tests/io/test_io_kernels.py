@@ -13,7 +13,14 @@ from scipy.io import loadmat, savemat
 
 from sr_lab.errors import UserError
 from sr_lab.io.images import write_image
-from sr_lab.io.kernels import kernel_picture, read_kernel, read_kernels, write_kernel
+from sr_lab.io.kernels import (
+    contact_sheet,
+    kernel_picture,
+    read_kernel,
+    read_kernels,
+    survey_kernels,
+    write_kernel,
+)
 
 rng = np.random.default_rng(0)
 KERNEL = rng.random((7, 7))
@@ -204,6 +211,28 @@ def test_errors_in_sets_name_the_file_and_the_kernel(tmp_path: Path) -> None:
         read_kernels(tmp_path)
 
 
+def test_a_survey_goes_on_behind_a_fault(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.stack([np.ones((3, 3)), np.zeros((3, 3))]))
+    (tmp_path / "b.npy").write_bytes(b"no kernel")
+    np.save(tmp_path / "c.npy", np.ones((4, 4)))
+    (_, one), (_, two), (_, broken), (_, even) = survey_kernels(tmp_path)
+    assert isinstance(one, np.ndarray)
+    for fault in (two, broken, even):
+        assert isinstance(fault, UserError)
+    names = [name for name, found in survey_kernels(tmp_path, even=True) if isinstance(found, np.ndarray)]
+    assert names == ["a_01", "c"]
+
+
+def test_even_sides_are_read_if_asked(tmp_path: Path) -> None:
+    np.save(tmp_path / "k.npy", np.ones((4, 4)))
+    [(_, kernel)] = read_kernels(tmp_path, even=True)
+    np.testing.assert_array_equal(kernel, np.full((4, 4), 1 / 16))
+    for shape in ((4, 6), (0, 0)):
+        np.save(tmp_path / "k.npy", np.ones(shape))
+        with pytest.raises(UserError, match="size is"):
+            read_kernels(tmp_path, even=True)
+
+
 def test_matlab_73_without_h5py_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "h5py", None)
     (tmp_path / "k.mat").write_bytes(b"MATLAB 7.3 MAT-file, Platform: PCWIN64".ljust(512))
@@ -269,3 +298,12 @@ def test_picture_is_scaled_to_the_maximum_and_enlarged_by_nearest() -> None:
         kernel_picture(kernel, 2)
     with pytest.raises(ValueError, match="cannot show"):
         kernel_picture(np.full((3, 3), np.nan), 9)
+
+
+def test_a_contact_sheet_shows_every_kernel_once() -> None:
+    kernels = [("first", np.eye(3)), ("second", np.ones((5, 5))), ("a name that is too long", np.eye(33))]
+    sheet = contact_sheet(kernels)
+    cell = 99  # the least multiple of 33 above 96
+    assert sheet.shape == (2 * (cell + 20) + 6, 2 * (cell + 6) + 6)
+    np.testing.assert_array_equal(sheet[6 : 6 + cell, 6 : 6 + cell], kernel_picture(np.eye(3), cell))
+    assert (sheet[8 : 8 + 95, cell + 14 : cell + 14 + 95] == 255).all()

@@ -6,12 +6,17 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
+from reference.kernel_pool import write_pool
 
 from sr_lab.degradation.chain import keyed_generator
 from sr_lab.degradation.gaussian import GaussianKernels
+from sr_lab.degradation.kernel_files import width
+from sr_lab.degradation.kernel_pool import KernelPool
+from sr_lab.degradation.motion import CameraShake
 from sr_lab.errors import UserError
-from sr_lab.methods.fit_flow import FitKernelFlow, FreshKernels, normalization
-from sr_lab.priors.flow import KernelFlow
+from sr_lab.io.kernels import write_kernel
+from sr_lab.methods.fit_flow import FitKernelFlow, FreshKernels
+from sr_lab.priors.flow import KernelFlow, flow_from
 from sr_lab.tracking.progress import quiet
 
 KERNELS = GaussianKernels(2, size=5, variance=(0.35, 1.2))
@@ -94,7 +99,7 @@ def test_training_lowers_the_loss_and_goes_on_where_it_stopped(tmp_path: Path, s
 def test_the_validation_loss_is_the_mean_over_the_grid(tmp_path: Path):
     module, watch = method(), Watch()
     fit(module, tmp_path, watch)
-    flow, grid = module.flow.eval(), KERNELS.validation_grid()
+    flow, grid = module.flow.eval(), KERNELS.validation_set()
     noise = keyed_generator(0, "validation", "dequantisation")
     with torch.no_grad():
         expected = -flow.log_prob(flow.preprocess(grid, noise)).mean().item()
@@ -106,7 +111,7 @@ def test_the_trained_flow_comes_back_from_its_checkpoint():
     again = KernelFlow.from_state_dict(module.checkpoint().state)
     code = torch.randn(3, 25, generator=torch.Generator().manual_seed(0))
     assert torch.equal(again.decode(code), module.flow.eval().decode(code))
-    assert again.normalization.item() == pytest.approx(normalization(KERNELS))
+    assert again.normalization.item() == pytest.approx(KERNELS.normalization())
 
 
 def test_the_seed_decides_on_the_start_and_nothing_else():
@@ -152,14 +157,14 @@ def test_fresh_kernels_differ_by_epoch_rank_and_seed_and_can_be_resumed():
 
 @pytest.mark.parametrize(("scale", "published"), [(2, 0.2335), (3, 0.31311), (4, 0.16908)])
 def test_the_published_normalisation(scale: int, published: float):
-    assert normalization(GaussianKernels(scale)) == pytest.approx(published, abs=5e-6)
+    assert GaussianKernels(scale).normalization() == pytest.approx(published, abs=5e-6)
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 @pytest.mark.parametrize("low", [0.05, 0.1, 0.3])
 def test_no_kernel_of_a_sharper_range_is_cut_off(scale: int, low: float):
     sampler = GaussianKernels(scale, variance=(low, 3.0))
-    flow = KernelFlow(sampler.kernel_size, 4, normalization(sampler))
+    flow = KernelFlow(sampler.kernel_size, 4, sampler.normalization())
     kernels = sampler.sample(5000, torch.Generator().manual_seed(0))
     top = flow.preprocess(kernels, torch.Generator().manual_seed(0)).max()
     assert top < torch.logit(torch.tensor(1 - 1e-6)) - 1
@@ -169,3 +174,51 @@ def test_no_kernel_of_a_sharper_range_is_cut_off(scale: int, low: float):
 def test_kernels_at_another_anchor_are_refused():
     with pytest.raises(UserError, match="anchor"):
         FitKernelFlow(GaussianKernels(2, anchor="block_center"))
+
+
+def test_a_pool_of_large_kernels_is_dequantised_by_a_hundredth_of_their_mass(tmp_path: Path):
+    pool = KernelPool(write_pool(tmp_path, 8, (33, 12)), scale=4)
+    module = FitKernelFlow(pool, hidden=4, levels=None)
+    assert module.flow.side == 33
+    noisy = module.flow.preprocess(pool.plain, keyed_generator(0, "a", "b"))
+    added = (torch.sigmoid(noisy) * module.flow.normalization).sum(1) - 1
+    assert added.mean().item() == pytest.approx(0.01, abs=0.002)
+    again = flow_from(module.checkpoint())
+    assert again.levels == module.flow.levels > 720
+    assert module.checkpoint().architecture["learned_from"] == pool.learned_from
+
+
+def test_training_stops_where_the_validation_loss_no_longer_falls(tmp_path: Path):
+    whole, stopped = Watch(), Watch()
+    fit(method(lr=30.0, schedule="halving"), tmp_path / "whole", whole)
+    fit(method(lr=30.0, schedule="halving", patience=1), tmp_path / "stopped", stopped)
+    assert len(whole.losses) == 3
+    assert len(stopped.losses) == 2
+    assert stopped.losses[1] >= stopped.losses[0]
+
+
+@pytest.mark.slow
+def test_a_hundred_odd_kernels_are_learned(tmp_path: Path):
+    generator = keyed_generator(0, "test", "pool")
+    for index in range(100):
+        side = 15 + 2 * int(torch.randint(10, (1,), generator=generator))
+        if index % 2:
+            kernel = CameraShake(scale=1, size=side).sample(1, generator)
+        else:
+            widest = (side / 6) ** 2
+            kernel = GaussianKernels(1, side, (0.8, widest), recentre=False).sample(1, generator)
+        write_kernel(tmp_path / "pool" / f"{index:02d}.npy", kernel[0, 0].double().numpy())
+    pool = KernelPool(tmp_path / "pool", scale=4)
+    module = FitKernelFlow(
+        pool, epochs=3, kernels_per_epoch=15_000, batch_size=50, lr=5e-3, schedule="one_cycle", levels=None
+    )
+    watch = Watch()
+    fit(module, tmp_path, watch)
+    first, second, third = watch.losses
+    assert third < second < first
+    stored = [width(kernel.numpy()) for kernel in pool.plain[:, 0].double()]
+    drawn = module.flow.eval().sample(200, generator)
+    widths = sorted(width(kernel.numpy()) for kernel in drawn[:, 0].double())
+    assert min(stored) * 0.7 < widths[10]
+    assert widths[189] < max(stored) * 1.3
+    assert widths[189] > 1.3 * widths[10]

@@ -8,8 +8,8 @@ from reference import flow as reference
 
 from sr_lab.degradation.gaussian import GaussianKernels
 from sr_lab.errors import UserError
-from sr_lab.priors.flow import FlowBatchNorm, KernelFlow, published_hidden
-from sr_lab.weights.store import load_weights
+from sr_lab.priors.flow import FlowBatchNorm, KernelFlow, flow_from, published_hidden, scale_of
+from sr_lab.weights.store import Checkpoint, load_weights
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -140,6 +140,26 @@ def test_states_are_read_strictly():
         KernelFlow.from_state_dict({**flow.state_dict(), "normalization": torch.zeros(2)})
 
 
+def test_samples_are_kernels_of_codes_on_the_sphere():
+    flow = random_flow(5)
+    drawn = flow.sample(8, seeded())
+    assert torch.equal(drawn, flow.sample(8, seeded()))
+    torch.testing.assert_close(drawn.sum((1, 2, 3)), torch.ones(8))
+    code = torch.randn(8, 25, generator=seeded())
+    kernels = flow.decode(4 * code / code.norm(dim=1, keepdim=True))
+    torch.testing.assert_close(drawn, kernels / kernels.sum((1, 2, 3), keepdim=True))
+
+
+def test_a_checkpoint_says_its_scale_and_levels_or_the_window_does():
+    state = KernelFlow(15, 4, 0.2).state_dict()
+    for architecture, scale, levels in (({}, 3, 720.0), ({"scale": 4, "levels": 5000.0}, 4, 5000.0)):
+        checkpoint = Checkpoint(state, architecture)
+        flow = flow_from(checkpoint)
+        assert (scale_of(checkpoint, flow), flow.levels) == (scale, levels)
+    other = Checkpoint(KernelFlow(7, 4, 0.2).state_dict())
+    assert scale_of(other, flow_from(other)) is None
+
+
 @pytest.mark.parametrize(
     ("scale", "nll", "norm"),
     [
@@ -153,7 +173,7 @@ def test_published_weights_on_the_published_grid(
 ):
     flow = KernelFlow.from_state_dict(load_weights(str(published_weights / f"FKP_x{scale}.pt")).state)
     with torch.no_grad():
-        logits = flow.preprocess(GaussianKernels(scale).validation_grid(), seeded())
+        logits = flow.preprocess(GaussianKernels(scale).validation_set(), seeded())
         assert -flow.log_prob(logits).mean().item() == pytest.approx(nll, abs=0.3)
         code = flow.encode(logits)
         assert code.norm(dim=1).mean().item() == pytest.approx(norm, abs=0.04)

@@ -94,6 +94,16 @@ def test_fkp_refuses_kernels_of_another_size(flow_file: str):
         FKP(flow_file).start(sample(side=11), degradation(size=11), generators("a", "b"))
 
 
+def test_fkp_that_says_its_scale_brings_its_own_window(tmp_path: Path, flow_file: str):
+    state = KernelFlow(SIDE, 6, 0.3).state_dict()
+    save_checkpoint(tmp_path / "mine.pt", Checkpoint(state, {"scale": 2}))
+    prior = FKP(str(tmp_path / "mine.pt"))
+    prior.start(sample(side=11), degradation(size=11), generators("a", "b"))
+    assert prior.kernel().shape == (2, 1, SIDE, SIDE)
+    with pytest.raises(UserError, match="trained for x2, the degradation is x3"):
+        prior.start(sample(side=11), degradation(3, size=11), generators("a", "b"))
+
+
 def test_a_prior_may_be_started_again(flow_file: str):
     for prior in (FKP(flow_file), DoubleDIP(hidden=8), Softmax(), Oracle()):
         prior.start(sample(1), degradation(), generators("a"))
