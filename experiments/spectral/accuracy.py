@@ -22,7 +22,7 @@ from sr_lab.degradation.gaussian import GaussianKernels
 from sr_lab.io.atomic import write_text
 from sr_lab.metrics.kernel import kernel_psnr, zero_kernel_floor
 from sr_lab.priors.base import KernelPrior
-from sr_lab.priors.spectral.natural import typical_shape
+from sr_lab.priors.spectral.gaussian import typical_shape
 from sr_lab.priors.spectral.prior import Spectral
 from sr_lab.priors.spectral.shape import render
 from sr_lab.tracking.facts import code, versions

@@ -86,15 +86,29 @@ class LineMotion:
     def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n 1 k k"]:
         """Draw n kernels: float32, non-negative, sum 1, on the generator's device."""
         size, (low, high) = self._window()
-        length = _uniform(low, high, n, generator)[:, None, None]
-        angle = _uniform(0, math.pi, n, generator)[:, None, None]
-        grid = torch.arange(size, dtype=torch.float64, device=generator.device)
-        grid = grid - anchor_centre(size, self.scale, "fkp")
-        rows, columns = grid[:, None], grid[None, :]
-        along = (torch.cos(angle) * columns + torch.sin(angle) * rows).abs()
-        across = (torch.cos(angle) * rows - torch.sin(angle) * columns).abs()
-        raw = ((length + 1) / 2 - along).clamp(0, 1) * (1 - across).clamp(min=0)
-        return to_anchor((raw / raw.sum((-2, -1), keepdim=True)).float()[:, None], self.anchor)
+        length, angle = _uniform(low, high, n, generator), _uniform(0, math.pi, n, generator)
+        kernels = line_kernels(length, angle, scale=self.scale, size=size)
+        return to_anchor(kernels.float(), self.anchor)
+
+
+def line_kernels(
+    length: Float[Tensor, " n"], angle: Float[Tensor, " n"], *, scale: int, size: int
+) -> Float[Tensor, "n 1 k k"]:
+    """Straight lines drawn with a bilinear brush: sum 1, at the `fkp` anchor, in the numbers' own precision.
+
+    Args:
+        length: HR pixels, at least 1.
+        angle: radians from the rows' direction towards the columns'.
+        scale: the decimation s that the anchor refers to.
+        size: side k of the window, which cuts longer lines off.
+    """
+    length, angle = length[:, None, None], angle[:, None, None]
+    grid = torch.arange(size, dtype=angle.dtype, device=angle.device) - anchor_centre(size, scale, "fkp")
+    rows, columns = grid[:, None], grid[None, :]
+    along = (torch.cos(angle) * columns + torch.sin(angle) * rows).abs()
+    across = (torch.cos(angle) * rows - torch.sin(angle) * columns).abs()
+    raw = ((length + 1) / 2 - along).clamp(0, 1) * (1 - across).clamp(min=0)
+    return (raw / raw.sum((-2, -1), keepdim=True))[:, None]
 
 
 def splat(points: Float[Tensor, "n t 2"], size: int) -> Float[Tensor, "n k k"]:

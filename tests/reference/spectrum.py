@@ -17,3 +17,11 @@ def expected(fy: float, fx: float, scale: int, cov: np.ndarray, beta: np.ndarray
             terms = [1, octave, octave**2, np.cos(2 * angle), np.sin(2 * angle), np.cos(4 * angle)]
             total += gain * np.exp(np.dot(terms, beta))
     return float(total)
+
+
+def power(kernel: np.ndarray, fy: float, fx: float, scale: int) -> float:
+    """|H|^2 of a kernel on the HR grid at one frequency in cycles per LR pixel."""
+    total = 0j
+    for (row, column), value in np.ndenumerate(kernel):
+        total += value * np.exp(-2j * np.pi * (fy * row + fx * column) / scale)
+    return float(abs(total) ** 2)

@@ -11,9 +11,9 @@ import torch
 
 from sr_lab.data.images import ImageFolder
 from sr_lab.io.atomic import write_text
+from sr_lab.priors.spectral.aliases import template
 from sr_lab.priors.spectral.luminance import luminance
 from sr_lab.priors.spectral.periodogram import periodogram
-from sr_lab.priors.spectral.spectrum import template
 
 HIGHEST = 0.45  # cycles per pixel: beyond, JPEG and demosaicking speak
 

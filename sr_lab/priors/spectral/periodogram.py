@@ -27,6 +27,10 @@ class Periodogram:
     fx: Float[Tensor, " n"]
     tiles: float
 
+    def thinned(self, step: int) -> "Periodogram":
+        """Every `step`-th frequency, each of which stands for as many."""
+        return Periodogram(self.power[::step], self.fy[::step], self.fx[::step], self.tiles * step)
+
 
 def sine_tapers(length: int, count: int = TAPERS) -> Float[Tensor, "t n"]:
     """Orthonormal sine tapers (Riedel & Sidorenko 1995), float64."""

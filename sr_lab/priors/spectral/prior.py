@@ -1,4 +1,4 @@
-"""Spectral kernel prior: a Gaussian blur read off the LR image itself, in a second, with no image to optimise."""
+"""Spectral kernel prior: the blur read off the LR image itself, in a second, with no image to optimise."""
 
 import warnings
 from dataclasses import dataclass
@@ -11,13 +11,15 @@ from sr_lab.backbones.kernel_net import KernelNet, load_kernel_net
 from sr_lab.data.sample import Sample
 from sr_lab.degradation.anchor import to_anchor
 from sr_lab.degradation.chain import Degradation
+from sr_lab.errors import UserError
 from sr_lab.priors.base import KernelPrior, kernel_size_of
+from sr_lab.priors.spectral.family import Family, Gaussian
+from sr_lab.priors.spectral.gaussian import GaussianBlurs
 from sr_lab.priors.spectral.guess import guess
 from sr_lab.priors.spectral.luminance import luminance
-from sr_lab.priors.spectral.natural import belief, typical_shape
+from sr_lab.priors.spectral.natural import belief
 from sr_lab.priors.spectral.periodogram import periodogram
-from sr_lab.priors.spectral.shape import render
-from sr_lab.priors.spectral.whittle import fit
+from sr_lab.priors.spectral.whittle import search
 
 SMALLEST = 16  # LR pixels a side below which a periodogram has too few frequencies
 FLAT = 1.5 / 255  # rms of the luminance about its mean: hardly more than rounding
@@ -28,29 +30,35 @@ class Estimate:
     """One image's blur.
 
     Args:
-        shape: see `spectral.shape`.
-        log_variance_sd: standard deviation of the mean log-variance: 0.1 is a width known to 5 %.
+        shape: numbers of the family; see `spectral.shape` for Gaussian blurs.
+        precision: of the shape.
+        log_variance_sd: standard deviation of the log-variance: 0.1 is a width known to 5 %.
         noise: standard deviation of the LR noise, quantisation included; None if it was not fitted.
         informed: False where the image told nothing and the typical kernel stands in.
     """
 
-    shape: Float[Tensor, " 3"]
+    shape: Float[Tensor, " p"]
+    precision: Float[Tensor, "p p"]
     log_variance_sd: float
     noise: float | None
     informed: bool = True
 
 
 class Spectral(KernelPrior):
-    """Gaussian kernels by Whittle's likelihood of the periodogram, about a small network's guess.
+    """Kernels of a family by Whittle's likelihood of the periodogram, Gaussian ones about a small network's guess.
 
     Power spectra fix the directions of a blur but confuse its width with a smooth picture; the network, which looks
     at edges, knows the width better. Each alone is an ablation: `weights: null` or `temper: 0`.
 
     Args:
-        weights: of the KernelNet; None goes by the spectrum alone.
+        weights: of the KernelNet, which knows Gaussian blurs alone; None goes by the spectrum alone.
         temper: weight of the spectrum's likelihood; 0 goes by the network alone.
         caution: by how many of its standard deviations the log-variance is lowered: a solver that is told too
             wide a blur rings, one that is told too narrow a blur merely leaves some.
+        family: that the blur is of; default Gaussian.
+
+    Raises:
+        UserError: the network or no evidence at all with another family.
 
     Source: spectrum after Whittle 1953; both parts are this project's own.
     """
@@ -58,9 +66,26 @@ class Spectral(KernelPrior):
     estimated: Tensor
 
     def __init__(
-        self, weights: str | None = "kernel_net", temper: float = 0.03, caution: float = 1.0
+        self,
+        weights: str | None = "kernel_net",
+        temper: float = 0.03,
+        caution: float = 1.0,
+        family: Family | None = None,
     ) -> None:
         super().__init__()
+        self.family = GaussianBlurs() if family is None else family
+        if weights is not None and not isinstance(self.family, GaussianBlurs):
+            raise UserError(
+                "the network guesses Gaussian blurs and nothing else",
+                where="prior.weights",
+                fix="set prior.weights=null, or leave prior.family out",
+            )
+        if weights is None and temper == 0:
+            raise UserError(
+                "neither the network nor the spectrum may speak",
+                where="prior.temper",
+                fix="set prior.temper=0.1, or prior.weights=kernel_net",
+            )
         self.net: KernelNet | None = None if weights is None else load_kernel_net(weights)
         self.temper, self.caution = temper, caution
         self.estimates: list[Estimate] = []
@@ -68,14 +93,14 @@ class Spectral(KernelPrior):
     def start(self, sample: Sample, degradation: Degradation, generators: list[torch.Generator]) -> None:
         """Estimate every image's blur; an image that tells nothing gets the typical kernel and a warning."""
         size = kernel_size_of(sample, degradation)
+        # a family without kernels of this size says so before the work
+        self.family.render(self.family.typical(sample.scale)[None], sample.scale, size)
         self.estimates = [
             self._estimate(grey, sample.scale, image_id)
             for grey, image_id in zip(luminance(sample.lr), sample.image_ids, strict=True)
         ]
-        shapes = torch.stack([estimate.shape for estimate in self.estimates])
-        spread = [estimate.log_variance_sd if estimate.informed else 0.0 for estimate in self.estimates]
-        shapes[:, 0] -= self.caution * torch.tensor(spread, dtype=shapes.dtype)
-        kernels = to_anchor(render(shapes, sample.scale, size), degradation.anchor)
+        shapes = torch.stack([self._cautious(estimate) for estimate in self.estimates])
+        kernels = to_anchor(self.family.render(shapes, sample.scale, size), degradation.anchor)
         self.register_buffer("estimated", kernels.to(sample.lr))
 
     def kernel(self) -> Float[Tensor, "b 1 k k"]:
@@ -83,30 +108,36 @@ class Spectral(KernelPrior):
         return self.estimated
 
     def _estimate(self, grey: Float[Tensor, "1 h w"], scale: int, image_id: str) -> Estimate:
+        blur = self.family.prior(scale)
         reason = uninformative(grey[0])
         if reason:
             warnings.warn(f"'{image_id}' {reason}: a typical kernel is assumed", stacklevel=3)
-            return Estimate(typical_shape(scale), 0.6, None, informed=False)
-        shape = precision = None
+            shape = self.family.typical(scale)
+            return Estimate(shape, blur.precision, self._spread(shape, blur.precision), None, informed=False)
         if self.net is not None:
-            shape, precision = guess(self.net.to(grey.device), grey[None], scale)
-            if self.temper == 0:
-                return Estimate(shape, float(torch.linalg.inv(precision)[0, 0].sqrt()), None)
-        prior = belief(shape, precision, scale)
-        measured = periodogram(grey[0])
-        starts = [prior.mean]
-        if shape is None:  # wide and narrow: the two valleys of a spectrum's likelihood
-            starts = [
-                prior.mean + torch.eye(len(prior.mean), dtype=torch.float64)[0] * by for by in (-0.8, 0.3)
-            ]
-        best = min(
-            (fit(measured, scale, prior, start, self.temper) for start in starts), key=lambda f: f.objective
-        )
-        return Estimate(
-            best.parameters[:3],
-            float(best.covariance[0, 0].sqrt()),
-            float(torch.exp(best.parameters[-1] / 2)),
-        )
+            blur = Gaussian(*guess(self.net.to(grey.device), grey[None], scale))
+        if self.temper == 0:
+            return Estimate(blur.mean, blur.precision, self._spread(blur.mean, blur.precision), None)
+        prior = belief(blur)
+        numbers = len(blur.mean)
+        starts = [torch.cat([start, prior.mean[numbers:]]) for start in self.family.starts(blur)]
+        best = search(periodogram(grey[0]), scale, self.family, prior, starts, self.temper)
+        shape, precision = best.parameters[:numbers], torch.linalg.inv(best.covariance[:numbers, :numbers])
+        noise = float(torch.exp(best.parameters[-1] / 2))
+        return Estimate(shape, precision, self._spread(shape, precision), noise)
+
+    def _spread(self, shape: Float[Tensor, " p"], precision: Float[Tensor, "p p"]) -> float:
+        """Standard deviation of the log-variance."""
+        towards = torch.func.grad(self.family.log_variance)(shape)
+        return float(torch.sqrt(towards @ torch.linalg.solve(precision, towards)))
+
+    def _cautious(self, estimate: Estimate) -> Float[Tensor, " p"]:
+        """The likeliest shape given that its log-variance lies `caution` standard deviations below the mean."""
+        if self.caution == 0 or not estimate.informed:
+            return estimate.shape
+        towards = torch.func.grad(self.family.log_variance)(estimate.shape)
+        step = torch.linalg.solve(estimate.precision, towards) / estimate.log_variance_sd
+        return estimate.shape - self.caution * step
 
 
 def uninformative(grey: Float[Tensor, "h w"]) -> str | None:

@@ -6,16 +6,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sr_lab.priors.spectral.aliases import aliases
+from sr_lab.priors.spectral.family import Family, Gaussian
 from sr_lab.priors.spectral.periodogram import Periodogram
-from sr_lab.priors.spectral.spectrum import aliases, log_spectrum, slope
+from sr_lab.priors.spectral.spectrum import log_spectrum, slope
 
-
-@dataclass(frozen=True)
-class Gaussian:
-    """A normal belief about the parameters."""
-
-    mean: Float[Tensor, " p"]
-    precision: Float[Tensor, "p p"]
+SCREENED = 4  # more starts than this are first tried on few frequencies
+_THINNING, _TRIES, _KEPT = 7, 6, 2  # 7 does not divide the side of a tile
 
 
 @dataclass(frozen=True)
@@ -30,6 +27,7 @@ class Fit:
 def fit(
     measured: Periodogram,
     scale: int,
+    family: Family,
     prior: Gaussian,
     start: Float[Tensor, " p"],
     temper: float = 0.1,
@@ -40,6 +38,7 @@ def fit(
     Args:
         measured: P, over `tiles` = w independent tiles.
         scale: s.
+        family: that the blur is of.
         prior: on the shape, the picture's spectrum and the noise.
         start: first parameters.
         temper: t < 1 allows for neighbouring frequencies that share tapers and for pictures that no power law
@@ -55,11 +54,11 @@ def fit(
         return float(weight * misfit + 0.5 * away @ prior.precision @ away)
 
     parameters, damping = start.clone(), 1e-2
-    log_s = log_spectrum(parameters, at)
+    log_s = log_spectrum(parameters, at, family)
     value = objective(parameters, log_s)
     fisher = prior.precision
     for _ in range(iterations):
-        by_parameter = slope(parameters, at)
+        by_parameter = slope(parameters, at, family)
         excess = 1 - power * torch.exp(-log_s)
         gradient = weight * (by_parameter.mT @ excess) + prior.precision @ (parameters - prior.mean)
         fisher = weight * (by_parameter.mT @ by_parameter) + prior.precision
@@ -68,7 +67,7 @@ def fit(
             damped = fisher + damping * torch.diag(fisher.diagonal())
             step = torch.linalg.solve(damped, gradient).clamp(-1.5, 1.5)
             tried = parameters - step
-            tried_s = log_spectrum(tried, at)
+            tried_s = log_spectrum(tried, at, family)
             tried_value = objective(tried, tried_s)
             if tried_value < value:
                 gain = value - tried_value
@@ -78,3 +77,16 @@ def fit(
         if gain < 1e-4:
             break
     return Fit(parameters, torch.linalg.inv(fisher), value)
+
+
+def search(
+    measured: Periodogram, scale: int, family: Family, prior: Gaussian, starts: list[Tensor], temper: float
+) -> Fit:
+    """The best of the fits from several starts; a bank of starts is screened on few frequencies first."""
+    if len(starts) > SCREENED:
+        few = measured.thinned(_THINNING)
+        tried = [fit(few, scale, family, prior, start, temper, _TRIES) for start in starts]
+        starts = [found.parameters for found in sorted(tried, key=lambda found: found.objective)[:_KEPT]]
+    enough = measured.thinned(family.thinning)
+    fits = (fit(enough, scale, family, prior, start, temper) for start in starts)
+    return min(fits, key=lambda found: found.objective)

@@ -5,17 +5,24 @@ import pytest
 import torch
 
 from sr_lab.backbones.kernel_net import Belief, KernelNet, kernel_net_from, load_kernel_net
+from sr_lab.config.build import build
+from sr_lab.config.compose import compose, to_plain
+from sr_lab.config.schema import validate
 from sr_lab.data.sample import Sample
 from sr_lab.degradation.anchor import Anchor
 from sr_lab.degradation.chain import Degradation
 from sr_lab.degradation.corruptions import Quantise
 from sr_lab.degradation.gaussian import GaussianKernels
+from sr_lab.degradation.motion import LineMotion
 from sr_lab.errors import UserError
 from sr_lab.methods.fit_kernel_net import random_blurs
 from sr_lab.metrics.kernel import kernel_psnr
+from sr_lab.priors.spectral.family import Family
+from sr_lab.priors.spectral.flow import FlowKernels
+from sr_lab.priors.spectral.gaussian import GaussianBlurs, typical_shape
 from sr_lab.priors.spectral.guess import detailed_windows, guess
+from sr_lab.priors.spectral.line import LineMotions
 from sr_lab.priors.spectral.luminance import luminance
-from sr_lab.priors.spectral.natural import typical_shape
 from sr_lab.priors.spectral.prior import Spectral
 from sr_lab.priors.spectral.shape import covariance, render
 from sr_lab.weights.store import Checkpoint
@@ -140,3 +147,58 @@ def test_random_blurs_are_what_they_say() -> None:
     narrow = int(variances[:, 1].argmin())
     psnr = kernel_psnr(kernels[narrow : narrow + 1], render(shapes[narrow : narrow + 1].double(), 3, 15))
     assert psnr.item() > 60
+
+
+@pytest.mark.parametrize("family", [GaussianBlurs(), FlowKernels("fkp_x2")])
+def test_caution_makes_kernels_narrower_by_their_own_uncertainty(family: Family) -> None:
+    sample, degradation = blurred(2)
+    variances, prior = [], Spectral(None, 0.1, 0.0, family)
+    for caution in (0.0, 1.0):
+        prior.caution = caution
+        prior.start(sample, degradation, [])
+        place = torch.arange(11) - 4.5
+        variances.append((prior.kernel()[0, 0] * (place**2 + place[:, None] ** 2)).sum().item())
+    drop = np.exp(-prior.estimates[0].log_variance_sd)
+    assert variances[1] / variances[0] == pytest.approx(drop, rel=0.1)
+
+
+def test_a_flow_finds_the_kernels_that_it_was_trained_on() -> None:
+    sample, degradation = blurred(2)
+    prior = Spectral(None, 0.1, 0.0, FlowKernels("fkp_x2"))
+    prior.start(sample, degradation, [])
+    assert sample.kernel is not None
+    typical = render(typical_shape(2)[None], 2, 11)
+    assert kernel_psnr(prior.kernel(), sample.kernel) > 5 + kernel_psnr(typical, sample.kernel)
+    torch.testing.assert_close(prior.kernel().sum(), torch.tensor(1.0))
+
+
+def test_motion_is_found_where_a_gaussian_blur_is_the_wrong_family() -> None:
+    kernels = LineMotion(scale=4)
+    degradation = Degradation(4, kernels, [Quantise("floor")])
+    made = degradation.degrade(photograph(), torch.Generator().manual_seed(3))
+    sample = Sample(made.lr, 4, ["astronaut"], kernel=made.kernel)
+    assert made.kernel is not None
+    priors = {"line": Spectral(None, 0.1, 0.0, LineMotions()), "gaussian": Spectral()}
+    found = {}
+    for name, prior in priors.items():
+        prior.start(sample, degradation, [])
+        found[name] = kernel_psnr(prior.kernel(), made.kernel).item()
+    mean = kernels.sample(200, torch.Generator().manual_seed(0)).mean(0, keepdim=True)
+    assert found["line"] > found["gaussian"] + 3
+    assert found["line"] > kernel_psnr(mean, made.kernel).item() + 5
+
+
+def test_what_does_not_go_together_is_said() -> None:
+    with pytest.raises(UserError, match="Gaussian blurs and nothing else"):
+        Spectral(family=LineMotions())
+    with pytest.raises(UserError, match="neither the network nor the spectrum"):
+        Spectral(weights=None, temper=0.0)
+    sample, degradation = blurred(2)
+    with pytest.raises(UserError, match="makes 19x19 kernels, the degradation 11x11"):
+        Spectral(None, 0.1, 0.0, FlowKernels("fkp_x4")).start(sample, degradation, [])
+
+
+@pytest.mark.parametrize("name", ["spectral", "spectral_line", "spectral_flow"])
+def test_every_config_builds(name: str) -> None:
+    config = to_plain(compose([f"prior={name}", "scale=2", "method=fast", "dataset=skimage"]))
+    assert isinstance(build(validate(config).prior or {}, "prior"), Spectral)

@@ -5,21 +5,29 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference.spectrum import expected
+from reference.spectrum import power as kernel_power
 from scipy.linalg import expm
 
 from sr_lab.degradation.blur import blur_decimate
 from sr_lab.degradation.gaussian import centre_of_mass, gaussian_kernels
+from sr_lab.priors.spectral.aliases import TERMS, aliases
+from sr_lab.priors.spectral.family import Family, Gaussian
+from sr_lab.priors.spectral.flow import FlowKernels
+from sr_lab.priors.spectral.gaussian import GaussianBlurs
+from sr_lab.priors.spectral.line import LineMotions
+from sr_lab.priors.spectral.natural import belief
 from sr_lab.priors.spectral.periodogram import periodogram, sine_tapers
 from sr_lab.priors.spectral.shape import covariance, render, shape_of
-from sr_lab.priors.spectral.spectrum import TERMS, aliases, log_spectrum, slope
-from sr_lab.priors.spectral.whittle import Gaussian, fit
+from sr_lab.priors.spectral.spectrum import log_spectrum, slope
+from sr_lab.priors.spectral.whittle import fit, search
 
 SHAPES = st.tuples(st.floats(-3, 1), st.floats(-1, 1), st.floats(-1, 1))
 
 
+@settings(deadline=None)
 @given(SHAPES)
 def test_covariance_is_a_matrix_exponential_and_has_an_inverse(numbers: tuple[float, float, float]) -> None:
     a, b, c = numbers
@@ -63,22 +71,63 @@ def test_expected_spectrum_against_loops(scale: int) -> None:
     shape = torch.tensor([-1.2, 0.3, -0.2], dtype=torch.float64)
     beta = np.array([-3.0, -2.3, -0.2, 0.1, -0.1, 0.2])
     parameters = torch.cat([shape, torch.tensor([*beta, math.log(1e-4)], dtype=torch.float64)])
-    found = log_spectrum(parameters, aliases(torch.tensor(fy), torch.tensor(fx), scale)).exp()
+    found = log_spectrum(
+        parameters, aliases(torch.tensor(fy), torch.tensor(fx), scale), GaussianBlurs()
+    ).exp()
     wanted = [
         expected(y, x, scale, covariance(shape).numpy(), beta, 1e-4) for y, x in zip(fy, fx, strict=True)
     ]
     np.testing.assert_allclose(found.numpy(), wanted, rtol=2e-3)  # ours keeps log |f| finite at f = 0
 
 
-def test_slope_against_differences() -> None:
-    parameters = torch.tensor([-1.2, 0.3, -0.2, -3.0, -2.3, -0.2, 0.1, -0.1, 0.2, -9.0], dtype=torch.float64)
+FAMILIES: dict[str, tuple[Family, list[float]]] = {
+    "gaussian": (GaussianBlurs(), [-1.2, 0.3, -0.2]),
+    "line": (LineMotions(), [1.9, 0.7]),
+    "flow": (FlowKernels("fkp_x3"), (0.3 * np.random.default_rng(0).standard_normal(225)).tolist()),
+}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_slope_against_differences(name: str) -> None:
+    family, shape = FAMILIES[name]
+    parameters = torch.tensor([*shape, -3.0, -2.3, -0.2, 0.1, -0.1, 0.2, -9.0], dtype=torch.float64)
     fy, fx = torch.rand(2, 9, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     at = aliases(fy, fx, 3)
-    steps = 1e-5 * torch.eye(10, dtype=torch.float64)
+    random = torch.Generator().manual_seed(1)
+    directions = torch.randn(len(parameters), 12, generator=random, dtype=torch.float64)
+    steps = 1e-6 * directions.mT
     differences = [
-        (log_spectrum(parameters + s, at) - log_spectrum(parameters - s, at)) / 2e-5 for s in steps
+        (log_spectrum(parameters + s, at, family) - log_spectrum(parameters - s, at, family)) / 2e-6
+        for s in steps
     ]
-    torch.testing.assert_close(slope(parameters, at), torch.stack(differences, 1), rtol=1e-5, atol=1e-7)
+    found = slope(parameters, at, family) @ directions
+    torch.testing.assert_close(found, torch.stack(differences, 1), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_gain_is_that_of_the_rendered_kernel(name: str) -> None:
+    family, shape = FAMILIES[name]
+    shape = torch.tensor(shape, dtype=torch.float64)
+    random = np.random.default_rng(1)
+    fy, fx = random.uniform(-0.5, 0.5, 6), random.uniform(0, 0.5, 6)
+    kernel = family.render(shape[None], 3, 15)[0, 0].numpy()
+    gain = family.log_gain(shape, aliases(torch.tensor(fy), torch.tensor(fx), 3)).exp().numpy()
+    for row, y, x in zip(gain, fy, fx, strict=True):
+        wanted = [kernel_power(kernel, y + i, x + j, 3) for i in range(3) for j in range(3)]
+        # of lines and Gaussians the continuous transform is taken: the lattice of pixels adds a little
+        np.testing.assert_allclose(row, wanted, atol={"flow": 1e-6, "gaussian": 5e-3, "line": 0.05}[name])
+
+
+@settings(deadline=None)
+@given(st.floats(1, 9), st.floats(-7, 7))
+def test_lines_are_symmetric_and_turn_by_half_a_turn_into_themselves(length: float, angle: float) -> None:
+    lines = torch.tensor(
+        [[math.log(length), angle], [math.log(length), angle + math.pi]], dtype=torch.float64
+    )
+    one, other = LineMotions().render(lines, 4, 19)[:, 0]
+    torch.testing.assert_close(one, other)
+    torch.testing.assert_close(one[:16, :16], one[:16, :16].flip(0, 1))  # about 7.5, the anchor
+    assert one.sum().item() == pytest.approx(1, abs=1e-5)
 
 
 def test_blurred_white_noise_has_the_expected_spectrum() -> None:
@@ -96,7 +145,9 @@ def test_blurred_white_noise_has_the_expected_spectrum() -> None:
     flat = torch.zeros(TERMS, dtype=torch.float64)
     parameters = torch.cat([shape_of(matrix), flat, torch.tensor([-30.0], dtype=torch.float64)])
     # decimating white noise keeps its density per LR pixel: the mean, not the sum, of the s^2 aliases
-    log_s = log_spectrum(parameters, aliases(measured.fy, measured.fx, scale)) - math.log(scale**2)
+    log_s = log_spectrum(parameters, aliases(measured.fy, measured.fx, scale), GaussianBlurs()) - math.log(
+        scale**2
+    )
     strong = log_s > math.log(1e-3)
     ratio = measured.power[strong].log() - log_s[strong]
     assert ratio.mean().abs() < 0.1  # of a steep spectrum, tapers leak a little
@@ -111,10 +162,29 @@ def test_the_fit_finds_the_parameters_of_a_simulated_periodogram() -> None:
     )
     at = aliases(measured.fy, measured.fx, 3)
     exponential = -torch.rand(len(measured.power), 40, generator=random, dtype=torch.float64).log().mean(1)
-    simulated = type(measured)(log_spectrum(truth, at).exp() * exponential, measured.fy, measured.fx, 40.0)
+    simulated = type(measured)(
+        log_spectrum(truth, at, GaussianBlurs()).exp() * exponential, measured.fy, measured.fx, 40.0
+    )
     prior = Gaussian(truth + 0.3, torch.diag(torch.full((10,), 1.0, dtype=torch.float64)))
     prior.precision[3:9, 3:9] *= 400  # the picture's spectrum is nearly known
     prior.mean[3:9] = truth[3:9]
-    found = fit(simulated, 3, prior, prior.mean, temper=1.0)
+    found = fit(simulated, 3, GaussianBlurs(), prior, prior.mean, temper=1.0)
     torch.testing.assert_close(found.parameters[:3], truth[:3], rtol=0, atol=0.08)
     assert found.covariance[0, 0].sqrt() < 0.1
+
+
+def test_a_bank_of_starts_finds_a_line() -> None:
+    random = torch.Generator().manual_seed(0)
+    measured = periodogram(torch.rand(96, 96, generator=random))
+    family, scale = LineMotions(), 4
+    prior = belief(family.prior(scale))
+    truth = prior.mean.clone()
+    truth[:2] = torch.tensor([math.log(10.5), 2.2])
+    exponential = -torch.rand(len(measured.power), 10, generator=random, dtype=torch.float64).log().mean(1)
+    at = aliases(measured.fy, measured.fx, scale)
+    power = log_spectrum(truth, at, family).exp() * exponential
+    simulated = type(measured)(power, measured.fy, measured.fx, 10.0)
+    starts = [torch.cat([start, prior.mean[2:]]) for start in family.starts(family.prior(scale))]
+    found = search(simulated, scale, family, prior, starts, temper=0.5).parameters
+    assert found[0].exp().item() == pytest.approx(10.5, abs=0.2)
+    assert math.remainder(found[1].item() - 2.2, math.pi) == pytest.approx(0, abs=0.02)
