@@ -8,22 +8,26 @@ from dataclasses import replace
 
 from sr_lab.errors import UserError
 from sr_lab.sweep.job import Job
+from sr_lab.sweep.launcher import Launcher
 from sr_lab.sweep.status import Busy, Status, boot_id, holding, host, stored
 from sr_lab.sweep.worker import FAULT, fault_of, work
 
 
-class InProcess:
+class InProcess(Launcher):
     """For smoke grids of one-device jobs. An exception costs its job only; a signal or a want of memory the sweep.
 
     Args:
         retries: further attempts at a job that failed.
     """
 
-    parallel = 1
-
     def __init__(self, retries: int = 0) -> None:
         self.retries = retries
         self._ended: list[tuple[Job, Status]] = []
+
+    @property
+    def parallel(self) -> int:
+        """One job at a time."""
+        return 1
 
     def check(self, jobs: Iterable[Job]) -> None:
         """Jobs of one device only.

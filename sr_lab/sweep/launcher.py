@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from sr_lab.sweep.job import Job
 from sr_lab.sweep.progress import Progress
@@ -14,7 +14,7 @@ from sr_lab.sweep.status import Busy, Status, holding, read_status, stored
 PAUSE = 0.1
 
 
-class Launcher(Protocol):
+class Launcher(ABC):
     """Runs jobs somewhere.
 
     Attributes:
@@ -24,33 +24,33 @@ class Launcher(Protocol):
     retries: int
 
     @property
+    @abstractmethod
     def parallel(self) -> int:
         """Jobs that may run at a time."""
-        ...
 
+    @abstractmethod
     def check(self, jobs: Iterable[Job]) -> None:
         """Raise a UserError if some job could never start here."""
-        ...
 
+    @abstractmethod
     def room(self, job: Job) -> bool:
         """Whether the job could start now."""
-        ...
 
+    @abstractmethod
     def start(self, job: Job) -> None:
         """Start a job, or hand it to a queue; `Busy` if another sweep works on it."""
-        ...
 
+    @abstractmethod
     def ended(self) -> list[tuple[Job, Status]]:
         """Jobs that have ended since the last call."""
-        ...
 
+    @abstractmethod
     def stop(self, job: Job, reason: str) -> None:
         """Stop one job that is not worth going on with; it ends as pruned."""
-        ...
 
+    @abstractmethod
     def close(self, interrupted: bool) -> None:
         """Let go of everything; after an interruption, stop what should not outlive the sweep."""
-        ...
 
 
 @dataclass

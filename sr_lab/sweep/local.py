@@ -9,11 +9,12 @@ from collections.abc import Iterable
 from sr_lab.errors import UserError
 from sr_lab.sweep.attempt import Attempt, Limits
 from sr_lab.sweep.job import Job
+from sr_lab.sweep.launcher import Launcher
 from sr_lab.sweep.pool import Pool, cores, gpus
 from sr_lab.sweep.status import Busy, Status
 
 
-class Local:
+class Local(Launcher):
     """N jobs over M GPUs, `trainer.devices` each, or over CPU slots where there is no GPU or none is wanted.
 
     Args:

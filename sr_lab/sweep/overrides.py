@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from pathlib import Path
 
 from sr_lab.config.paths import conf_dir
 from sr_lab.errors import UserError
@@ -20,35 +21,33 @@ def expand(overrides: Sequence[str], config_dirs: Sequence[str] = ()) -> list[li
     Raises:
         UserError: malformed, or a continuous interval, which has no cells.
     """
-    from hydra import initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
+    from hydra._internal.config_loader_impl import ConfigLoaderImpl
+    from hydra._internal.utils import create_config_search_path
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 
+    search = create_config_search_path(f"file://{conf_dir()}")
+    for folder in config_dirs:
+        search.append("config-dir", f"file://{Path(folder).absolute()}")
+    parser = OverridesParser.create(config_loader=ConfigLoaderImpl(search))  # the loader answers globs
     lists: list[list[str]] = []
-    GlobalHydra.instance().clear()
-    search = [f"hydra.searchpath=[{','.join(f'file://{d}' for d in config_dirs)}]"] if config_dirs else []
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        loader = GlobalHydra.instance().config_loader()
-        parser = OverridesParser.create(config_loader=loader)
-        for text in overrides:
-            try:
-                override = parser.parse_override(text)
-            except HydraException as error:
-                first = str(error).splitlines()[0]
-                fix = "overrides are key=value; key=a,b sweeps; quote values with commas or spaces"
-                raise UserError(first, where=text, fix=fix) from error
-            if not override.is_sweep_override():
-                lists.append([text])
-            elif override.is_discrete_sweep():
-                key = override.get_key_element()
-                lists.append([f"{key}={value}" for value in override.sweep_string_iterator()])
-            else:
-                raise UserError(
-                    "an interval has no cells",
-                    where=text,
-                    fix="list values, or let `sr-lab search` draw them from the interval",
-                )
+    for text in overrides:
+        try:
+            (override,) = parser.parse_overrides([text])
+        except HydraException as error:
+            first = str(error).splitlines()[0]
+            fix = "overrides are key=value; key=a,b sweeps; quote values with commas or spaces"
+            raise UserError(first, where=text, fix=fix) from error
+        if not override.is_sweep_override():
+            lists.append([text])
+        elif override.is_discrete_sweep():
+            key = override.get_key_element()
+            lists.append([f"{key}={value}" for value in override.sweep_string_iterator()])
+        else:
+            fix = "list values, or let `sr-lab search` draw them from the interval"
+            raise UserError("an interval has no cells", where=text, fix=fix)
+        if not lists[-1]:
+            raise UserError("matches nothing", where=text, fix="`sr-lab run --help` lists the choices")
     return [list(cell) for cell in itertools.product(*lists)]
 
 

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TextIO
 
 from sr_lab.sweep.job import LOG, Job
 from sr_lab.sweep.status import Status
 
 
 class Progress:
-    """Counts the jobs of a sweep as they end.
+    """Counts the jobs of a sweep as they end, on standard error."""
 
-    Args:
-        stream: where to write; a bar is drawn if it is a terminal.
-    """
-
-    def __init__(self, stream: TextIO | None = None) -> None:
-        self._stream = stream or sys.stderr
+    def __init__(self) -> None:
         self._total = self._complete = self._failed = self._running = self._before = 0
         self._parallel = 1
         self._started = time.monotonic()
@@ -29,8 +23,8 @@ class Progress:
         """Start the clock; `before` jobs were complete already, `parallel` run at a time."""
         self._total, self._complete, self._before, self._parallel = total, before, before, parallel
         said = f", {before} complete before" if before else ""
-        print(f"{total} jobs{said}, {parallel} at a time", file=self._stream, flush=True)
-        if self._stream.isatty() and total > before:
+        print(f"{total} jobs{said}, {parallel} at a time", file=sys.stderr, flush=True)
+        if sys.stderr.isatty() and total > before:
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -38,7 +32,7 @@ class Progress:
                 BarColumn(),
                 MofNCompleteColumn(),
                 TextColumn("{task.description}"),
-                console=Console(file=self._stream),
+                console=Console(file=sys.stderr),
             )
             self._bar.start()
             self._task = self._bar.add_task("", total=total, completed=before)
@@ -92,7 +86,7 @@ class Progress:
             self._bar.console.print(text, highlight=False, markup=False, soft_wrap=True)
         else:
             done = self._complete + self._failed
-            print(f"[{done}/{self._total}] {text} | {self._counts()}", file=self._stream, flush=True)
+            print(f"[{done}/{self._total}] {text} | {self._counts()}", file=sys.stderr, flush=True)
 
 
 def summary(ended: dict[str, Status], labels: dict[str, str], before: int) -> str:
