@@ -161,5 +161,5 @@ def _write_config(directory: Path, config: dict[str, Any]) -> None:
 
 
 def _first_process() -> bool:
-    """torchrun sets RANK; Lightning, which repeats the command for the other processes, LOCAL_RANK and NODE_RANK."""
+    """Torchrun sets RANK; Lightning, which repeats the command for the other processes, LOCAL_RANK and NODE_RANK."""
     return all(os.environ.get(rank, "0") == "0" for rank in ("RANK", "LOCAL_RANK", "NODE_RANK"))

@@ -3,7 +3,8 @@
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from sr_lab.errors import UserError
 
@@ -74,20 +75,27 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
 
 def _sweep(overrides: Sequence[str], folders: Sequence[str], arguments: Sequence[str]) -> None:
     """Run every cell; exit code 1 if any failed, 130 after an interruption."""
+    from sr_lab.sweep.multirun import multirun
     from sr_lab.sweep.overrides import expand
     from sr_lab.sweep.progress import summary
-    from sr_lab.sweep.sweep import sweep
 
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     command = shlex.join(["sr-lab", "run", *arguments])
-    try:
-        outcome, frozen = sweep(expand(overrides, folders), folders, command)
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
-        sys.exit(130)
+    with interruptible():
+        outcome, frozen = multirun(expand(overrides, folders), folders, command)
     print(summary(outcome.ended, {cell.job.directory: cell.job.label for cell in frozen}, outcome.before))
     if outcome.failures:
         sys.exit(1)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end a sweep in order: jobs stopped, exit code 130."""
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        sys.exit(130)
 
 
 def _finish(config: dict[str, object], arguments: Sequence[str]) -> None:

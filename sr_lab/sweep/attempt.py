@@ -16,8 +16,9 @@ from pathlib import Path
 import psutil
 
 from sr_lab.sweep.job import LOG, Job
-from sr_lab.sweep.status import RESULT, Busy, State, Status, boot_id, host, stored, take_lock
 from sr_lab.sweep.worker import COMMAND, FAULT, OWNER, PREEMPTED, SHA256
+from sr_lab.tracking.record import RESULT
+from sr_lab.tracking.status import Busy, State, Status, boot_id, host, stored, take_lock
 
 # of a distributed run or cluster job that the launcher itself may be part of
 FOREIGN = (

@@ -72,9 +72,7 @@ class Here:
             nodes=trainer.num_nodes,
             accelerator=trainer.accelerator,
         )
-        return Frozen(
-            job, settings.force, settings.name, signature(config), settings.seed, labels(settings)
-        )
+        return Frozen(job, settings.force, settings.name, signature(config), settings.seed, labels(settings))
 
 
 class Apart:
@@ -168,7 +166,11 @@ def main() -> None:
         try:
             answer = asdict(freeze(overrides, label))
         except UserError as error:
-            answer = {"what": error.what, "where": getattr(error, "where", ""), "fix": getattr(error, "fix", "")}
+            answer = {
+                "what": error.what,
+                "where": getattr(error, "where", ""),
+                "fix": getattr(error, "fix", ""),
+            }
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 

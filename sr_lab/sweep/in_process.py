@@ -9,8 +9,8 @@ from dataclasses import replace
 from sr_lab.errors import UserError
 from sr_lab.sweep.job import Job
 from sr_lab.sweep.launcher import Launcher
-from sr_lab.sweep.status import Busy, Status, boot_id, holding, host, stored
 from sr_lab.sweep.worker import FAULT, fault_of, work
+from sr_lab.tracking.status import Busy, Status, boot_id, holding, host, stored
 
 
 class InProcess(Launcher):

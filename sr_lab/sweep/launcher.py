@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from sr_lab.sweep.job import Job
 from sr_lab.sweep.progress import Progress
-from sr_lab.sweep.status import Busy, Status, holding, read_status, stored
+from sr_lab.tracking.status import Busy, Status, holding, read_status, stored
 
 PAUSE = 0.1
 
@@ -108,7 +108,9 @@ def run_jobs(jobs: list[Job], launcher: Launcher, progress: Progress) -> Outcome
             for job, status in launcher.ended():
                 running.discard(job.directory)
                 tries[job.directory] = tries.get(job.directory, 0) + 1
-                again = status.state == "failed" and not status.final and tries[job.directory] <= launcher.retries
+                again = (
+                    status.state == "failed" and not status.final and tries[job.directory] <= launcher.retries
+                )
                 if again:
                     progress.retried(job, status)
                     waiting.append(job)

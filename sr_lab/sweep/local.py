@@ -11,7 +11,7 @@ from sr_lab.sweep.attempt import Attempt, Limits
 from sr_lab.sweep.job import Job
 from sr_lab.sweep.launcher import Launcher
 from sr_lab.sweep.pool import Pool, cores, gpus
-from sr_lab.sweep.status import Busy, Status
+from sr_lab.tracking.status import Busy, Status
 
 
 class Local(Launcher):
@@ -129,7 +129,7 @@ class Local(Launcher):
         try:
             for attempt in attempts:
                 attempt.stop("interrupted", "the sweep was stopped")
-            while any([attempt.poll() is None for attempt in attempts]):
+            while None in [attempt.poll() for attempt in attempts]:
                 time.sleep(0.1)
         except BaseException:
             for attempt in attempts:
@@ -143,4 +143,3 @@ class Local(Launcher):
 
     def _count(self, job: Job, pool: Pool) -> int:
         return job.devices or (len(pool) if pool is self._gpus else 1)
-

@@ -6,7 +6,7 @@ import sys
 import time
 
 from sr_lab.sweep.job import LOG, Job
-from sr_lab.sweep.status import Status
+from sr_lab.tracking.status import Status
 
 
 class Progress:

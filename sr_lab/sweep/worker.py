@@ -34,7 +34,9 @@ def main() -> None:
     try:
         work(directory, os.environ.get(SHA256), os.environ.get(COMMAND, ""))
     except BaseException as error:
-        if isinstance(error, SystemExit):  # Lightning leaves with code 0 after SIGTERM, its checkpoint written
+        if isinstance(
+            error, SystemExit
+        ):  # Lightning leaves with code 0 after SIGTERM, its checkpoint written
             sys.exit(PREEMPTED)
         traceback.print_exc()
         leave_fault(directory, error)

@@ -1,7 +1,6 @@
 """The loop that brings jobs to their end, with launchers that do next to nothing."""
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,13 +11,13 @@ from sr_lab.sweep.launcher import run_jobs
 from sr_lab.sweep.local import Local
 from sr_lab.sweep.pool import Pool, gpus
 from sr_lab.sweep.progress import Progress, duration, summary
-from sr_lab.sweep.status import holding, read_status
+from sr_lab.tracking.status import holding, read_status
 
 OK = "open(sys.argv[1] + '/result.json', 'w').write('{}')"
 
 
 @pytest.fixture
-def code(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+def code(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """What each job does instead of a run, by its label."""
     todo: dict[str, str] = {}
 
@@ -26,7 +25,7 @@ def code(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
         return [sys.executable, "-c", f"import os, sys, time; {todo.get(job.label, OK)}", str(job.folder)]
 
     monkeypatch.setattr("sr_lab.sweep.attempt.command", command)
-    yield todo
+    return todo
 
 
 def jobs(root: Path, count: int, **facts: object) -> list[Job]:
@@ -57,7 +56,9 @@ def test_retries_are_for_what_may_pass(tmp_path: Path, code: dict[str, str]) -> 
     code["job0"] = f"{OK} if os.path.exists('second') else open('second', 'w') and sys.exit(1)"
     code["job1"] = "open('count', 'a').write('x'); sys.exit(1)"
     final = '{"reason": "bad", "detail": "", "final": true}'
-    code["job2"] = f"open('final', 'a').write('x'); open(sys.argv[1] + '/fault.json', 'w').write('{final}'); sys.exit(2)"
+    code["job2"] = (
+        f"open('final', 'a').write('x'); open(sys.argv[1] + '/fault.json', 'w').write('{final}'); sys.exit(2)"
+    )
     outcome = run_jobs(jobs(tmp_path, 3), Local(slots=1, retries=2), Progress())
     assert sorted(outcome.failures) == ["runs/a/1/seed0", "runs/a/2/seed0"]
     assert (tmp_path / "count").read_text() == "xxx"
@@ -69,7 +70,7 @@ def test_a_job_of_another_sweep_is_waited_for(tmp_path: Path, code: dict[str, st
     code["job0"] = "raise SystemExit(9)"  # must not run: the other sweep completes it
 
     class Late(Local):
-        def ended(self):  # noqa: ANN202
+        def ended(self):
             found = super().ended()
             if any(job is second for job, _ in found):
                 (first.folder / "result.json").write_text("{}")
@@ -89,7 +90,11 @@ def test_an_interruption_stops_jobs_and_says_so(tmp_path: Path, code: dict[str, 
 
     with pytest.raises(KeyboardInterrupt):
         run_jobs(jobs(tmp_path, 3), Local(slots=2, grace_s=5), Impatient())
-    assert [read_status(job.folder).state for job in jobs(tmp_path, 3)] == ["interrupted", "interrupted", "queued"]
+    assert [read_status(job.folder).state for job in jobs(tmp_path, 3)] == [
+        "interrupted",
+        "interrupted",
+        "queued",
+    ]
 
 
 def test_gpus_are_dealt_out(tmp_path: Path, code: dict[str, str]) -> None:
@@ -107,7 +112,9 @@ def test_gpus_are_dealt_out(tmp_path: Path, code: dict[str, str]) -> None:
         ({"nodes": 2}, "sweep=slurm"),
     ],
 )
-def test_what_can_never_start_is_said_before_anything_does(tmp_path: Path, facts: dict[str, object], said: str) -> None:
+def test_what_can_never_start_is_said_before_anything_does(
+    tmp_path: Path, facts: dict[str, object], said: str
+) -> None:
     with pytest.raises(UserError, match=said):
         run_jobs(jobs(tmp_path, 1, **facts), Local(slots=2, devices=[0]), Progress())
 
@@ -131,7 +138,8 @@ def test_hidden_gpus_are_no_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"), [(0.0, "0 s"), (99.0, "99 s"), (300.0, "5 min"), (8000.0, "2 h 13 min"), (2e5, "2 d 7 h")]
+    ("seconds", "said"),
+    [(0.0, "0 s"), (99.0, "99 s"), (300.0, "5 min"), (8000.0, "2 h 13 min"), (2e5, "2 d 7 h")],
 )
 def test_durations_read_well(seconds: float, said: str) -> None:
     assert duration(seconds) == said

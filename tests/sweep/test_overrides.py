@@ -43,7 +43,8 @@ def test_a_grid_is_the_product_and_labels_name_what_varies(sizes: list[int]) -> 
 
 
 @pytest.mark.parametrize(
-    ("override", "said"), [("method.lr=interval(0,1)", "sr-lab search"), ("seed=[1", "key=value"), ("prior=glob(x*)", "nothing")]
+    ("override", "said"),
+    [("method.lr=interval(0,1)", "sr-lab search"), ("seed=[1", "key=value"), ("prior=glob(x*)", "nothing")],
 )
 def test_what_is_no_grid_is_said(override: str, said: str) -> None:
     with pytest.raises(UserError, match=said):

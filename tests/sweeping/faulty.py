@@ -23,7 +23,8 @@ class Faulty(Interpolate):
     def restore(self, sample: Sample) -> Restored:
         marks = os.environ.get("MARKS")
         if marks:
-            name = f"{self.fault}-q{self.quality:.6f}-seed{self.seed}-rank{os.environ.get('RANK', '-')}-{sample.image_ids[0]}"
+            who = f"seed{self.seed}-rank{os.environ.get('RANK', '-')}"
+            name = f"{self.fault}-q{self.quality:.6f}-{who}-{sample.image_ids[0]}"
             (Path(marks) / name).write_text(os.environ["SR_LAB_CONFIG_SHA256"])
         if self.seed == 0 and Path(os.environ.get("FAULTS", "/nowhere")).exists():
             if self.fault == "raise":

@@ -11,7 +11,7 @@ import pytest
 
 from sr_lab.sweep.attempt import Attempt, Limits, child_environment, command
 from sr_lab.sweep.job import Job
-from sr_lab.sweep.status import Busy, Status, holding, locked, read_status, stored
+from sr_lab.tracking.status import Busy, Status, holding, locked, read_status, stored
 
 
 @pytest.fixture
@@ -122,7 +122,9 @@ def test_killing_takes_grandchildren_along(job: Job, monkeypatch: pytest.MonkeyP
     assert found.stdout == ""
 
 
-def test_a_job_knows_nothing_of_the_run_it_was_started_from(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_knows_nothing_of_the_run_it_was_started_from(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for key in ("RANK", "LOCAL_RANK", "MASTER_ADDR", "SLURM_NTASKS", "TORCHELASTIC_RUN_ID"):
         monkeypatch.setenv(key, "7")
     monkeypatch.setenv("RANKING", "kept")

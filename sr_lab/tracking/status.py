@@ -1,4 +1,4 @@
-"""Status of a job: `status.json` for people and sweeps, and a lock that the operating system lets go of.
+"""Status of a run directory: `status.json` for people and sweeps, and a lock that the operating system lets go of.
 
 A process that is killed cannot say so. Whether a job runs is therefore told by its lock, which the kernel releases
 with the last process of the job, and whether it is complete by its record; the file only adds what happened.
@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Literal
 
 from sr_lab.io.atomic import write_json
+from sr_lab.tracking.record import RESULT
 
 STATUS = "status.json"
 LOCK = ".lock"
-RESULT = "result.json"
 State = Literal["queued", "running", "complete", "failed", "interrupted", "pruned"]
 
 

@@ -18,12 +18,12 @@ from sr_lab.sweep.freeze import Freezer, Frozen, Here, freeze_all, freezer
 from sr_lab.sweep.launcher import Launcher, Outcome, run_jobs
 from sr_lab.sweep.overrides import labels
 from sr_lab.sweep.progress import Progress
-from sr_lab.sweep.status import LOCK, holding
+from sr_lab.tracking.status import LOCK, holding
 
 SWEEPS = "sweeps"
 
 
-def sweep(
+def multirun(
     cells: Sequence[Sequence[str]], config_dirs: Sequence[str] = (), command: str = ""
 ) -> tuple[Outcome, list[Frozen]]:
     """Validate every cell, then bring each to its end.
@@ -47,9 +47,7 @@ def sweep(
     return run_jobs([cell.job for cell in frozen], launcher, Progress()), frozen
 
 
-def launcher_for(
-    cells: Sequence[Sequence[str]], config_dirs: Sequence[str] = ()
-) -> tuple[Launcher, bool]:
+def launcher_for(cells: Sequence[Sequence[str]], config_dirs: Sequence[str] = ()) -> tuple[Launcher, bool]:
     """The launcher that the config chooses, and whether it runs jobs in this process.
 
     Raises:
@@ -57,7 +55,9 @@ def launcher_for(
     """
     own = [[o for o in cell if o.startswith(("sweep=", "sweep."))] for cell in cells]
     if any(said != own[0] for said in own[1:]):
-        raise UserError("one sweep has one launcher", where="sweep", fix="give it and its keys one value each")
+        raise UserError(
+            "one sweep has one launcher", where="sweep", fix="give it and its keys one value each"
+        )
     from omegaconf import OmegaConf
 
     node = OmegaConf.to_container(Composer(config_dirs)(cells[0]).sweep, resolve=True)
