@@ -63,6 +63,53 @@ def run_command(
     run_main(arguments or [])
 
 
+@app.command("study")
+def study_command(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with grid.yaml.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="For every cell, such as sweep=slurm."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Validate and plan only.")] = False,
+    config_dir: Annotated[
+        list[str] | None, typer.Option("--config-dir", help="Folder with config groups of your own.")
+    ] = None,
+) -> None:
+    """Validate every cell of a study's grid, say how long it takes, run what is missing, and report."""
+    from sr_lab.commands.study import main as study_main
+
+    study_main(folder, overrides or [], config_dir or [], dry_run)
+
+
+@app.command("runs")
+def runs_command(
+    root: Annotated[Path, typer.Argument(metavar="[DIR]", help="Folder with runs.")] = Path("runs"),
+    filters: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[FILTER]...", help="scale=2,4  prior=fkp  psnr_y>30  state!=complete"),
+    ] = None,
+    columns: Annotated[str, typer.Option(help="Comma-separated: labels, config keys, metrics.")] = "",
+    sort: Annotated[str | None, typer.Option(help="Column; -COLUMN for the greatest first.")] = None,
+    diff: Annotated[bool, typer.Option("--diff", help="How the two runs left differ.")] = False,
+    sql: Annotated[str | None, typer.Option(help="SELECT ... from runs, config, measures.")] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="CSV instead of a table.")] = False,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Make the index anew.")] = False,
+) -> None:
+    """List, filter and compare runs: settings that differ, state, metrics; why jobs failed."""
+    from sr_lab.commands.runs import main as runs_main
+
+    runs_main(
+        root,
+        filters or [],
+        columns=[column for column in columns.split(",") if column],
+        sort=sort,
+        diff=diff,
+        sql=sql,
+        as_csv=as_csv,
+        rebuild=rebuild,
+    )
+
+
 @app.command("upscale")
 def upscale_command(
     inputs: Annotated[list[Path], typer.Argument(metavar="INPUT...", help="Image files and folders.")],

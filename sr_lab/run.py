@@ -174,5 +174,5 @@ def _write_config(directory: Path, config: dict[str, Any]) -> None:
 
 
 def _first_process() -> bool:
-    """Lightning starts the other processes of a distributed run by repeating the command with LOCAL_RANK set."""
-    return os.environ.get("LOCAL_RANK", "0") == "0" and os.environ.get("NODE_RANK", "0") == "0"
+    """Torchrun sets RANK; Lightning, which repeats the command for the other processes, LOCAL_RANK and NODE_RANK."""
+    return all(os.environ.get(rank, "0") == "0" for rank in ("RANK", "LOCAL_RANK", "NODE_RANK"))

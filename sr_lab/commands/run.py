@@ -1,35 +1,38 @@
-"""`sr-lab run`: one run, or a Hydra multirun."""
+"""`sr-lab run`: one run, or a sweep over a grid."""
 
 import shlex
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from sr_lab.errors import UserError
 
 HELP = """sr-lab run [key=value ...]       one run
-sr-lab run -m key=a,b ...        a multirun: every combination, one after the other
+sr-lab run -m key=a,b ...        a sweep: every combination, each a process of its own
 
 Examples
   sr-lab run experiment=smoke                        a whole run on a small image, half a minute
   sr-lab run experiment=dip_fkp dataset=set5 scale=2 DIP-FKP by the paper's recipe
   sr-lab run method=non_blind prior=oracle dataset=folder dataset.images.root=DIR
-  sr-lab run -m prior=fkp,softmax,double_dip seed=0,1,2
+  sr-lab run -m prior=fkp,softmax,double_dip 'seed=range(0,3)' sweep.slots=2
 
 Choices (group=choice)
 {groups}
 
 Options
-  -m, --multirun        run every combination of comma-separated values
+  -m, --multirun        run every combination of a,b  choice(a,b)  range(0,3)  glob(*)
   --cfg job [--resolve] print the composed config and stop
   --config-dir DIR      add a folder with config groups of your own
   --info                what Hydra sees
 Every key of conf/ can be overridden: sr-lab run --cfg job shows them all.
 Results go to out/name/signature/seed<k>; a run whose record is whole is not repeated (force=true does).
+A sweep started again skips what is complete, resumes what was interrupted and retries what failed.
 """
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Dispatch: help, Hydra's own flags and multiruns, or one run.
+    """Dispatch: help, a sweep, Hydra's own flags, or one run.
 
     Raises:
         UserError: the config or the input is at fault.
@@ -41,6 +44,9 @@ def main(arguments: Sequence[str]) -> None:
         print(HELP.format(groups="\n".join(lines)))
         return
     overrides, folders, others = _split(arguments)
+    if set(others) & {"-m", "--multirun"} and not set(others) - {"-m", "--multirun"}:
+        _sweep(overrides, folders, arguments)
+        return
     if others:
         _hydra(arguments)
         return
@@ -67,13 +73,38 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
     return overrides, folders, others
 
 
-def _finish(config: dict[str, object], arguments: Sequence[str]) -> float | None:
-    """Run, say where the results are, and return the first metric for sweepers."""
+def _sweep(overrides: Sequence[str], folders: Sequence[str], arguments: Sequence[str]) -> None:
+    """Run every cell; exit code 1 if any failed, 130 after an interruption."""
+    from sr_lab.sweep.multirun import multirun
+    from sr_lab.sweep.overrides import expand
+    from sr_lab.sweep.progress import summary
+
+    command = shlex.join(["sr-lab", "run", *arguments])
+    with interruptible():
+        outcome, frozen = multirun(expand(overrides, folders), folders, command)
+    print(summary(outcome.ended, {cell.job.directory: cell.job.label for cell in frozen}, outcome.before))
+    if outcome.failures:
+        sys.exit(1)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end a sweep in order: jobs stopped, exit code 130."""
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        sys.exit(130)
+
+
+def _finish(config: dict[str, object], arguments: Sequence[str]) -> None:
+    """Run, and say where the results are."""
     from sr_lab.run import run
 
     record, directory = run(config, command=shlex.join(["sr-lab", "run", *arguments]))
     if record is None:
-        return None
+        return
     for name, measures in record.metrics.items():
         print(f"{name:<22} {measures.mean:9.4f} {measures.unit:<3} {measures.protocol}")
     for name, value in record.fit.items():
@@ -83,11 +114,10 @@ def _finish(config: dict[str, object], arguments: Sequence[str]) -> float | None
     if config["save_weights"]:
         print(f"weights: '{config['save_weights']}' in `sr-lab weights list`")
     print(f"record: {directory / 'result.json'}")
-    return next((measures.mean for measures in record.metrics.values()), None)
 
 
 def _hydra(arguments: Sequence[str]) -> None:
-    """Hand over to Hydra for -m, --cfg, --info."""
+    """Hand over to Hydra for --cfg, --info."""
     import hydra
     from omegaconf import DictConfig
 
@@ -97,8 +127,8 @@ def _hydra(arguments: Sequence[str]) -> None:
 
     resolvers.register()
 
-    def job(config: DictConfig) -> float | None:
-        return _finish(to_plain(config), arguments)
+    def job(config: DictConfig) -> None:
+        _finish(to_plain(config), arguments)
 
     saved = sys.argv
     sys.argv = ["sr-lab run", *arguments]

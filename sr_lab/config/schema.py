@@ -3,7 +3,7 @@
 import inspect
 import typing
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -17,18 +17,23 @@ INJECTED = ("prior", "start", "backbone", "solver", "degradation")
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"  # of a folder or file
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """No unknown keys, no changes."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class SceneSettings(_Strict):
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class SceneSettings(Strict):
     """An imaging modality."""
 
     name: str
     channels: int = Field(ge=1)
 
 
-class DatasetSettings(_Strict):
+class DatasetSettings(Strict):
     """Images, and how they are drawn."""
 
     name: str
@@ -41,7 +46,7 @@ class DatasetSettings(_Strict):
     validation: Component | None = None
 
 
-class TrainerSettings(_Strict):
+class TrainerSettings(Strict):
     """What the Lightning trainer and torch are told."""
 
     name: str
@@ -60,7 +65,7 @@ class TrainerSettings(_Strict):
     workers: int = Field(0, ge=0)
 
 
-class TrackingSettings(_Strict):
+class TrackingSettings(Strict):
     """wandb: a mirror of the record."""
 
     name: str
@@ -71,7 +76,7 @@ class TrackingSettings(_Strict):
     tags: list[str] = []
 
 
-class Settings(_Strict):
+class Settings(Strict):
     """One whole run."""
 
     name: str = Field(pattern=_NAME)
@@ -121,7 +126,7 @@ def validate(config: Mapping[str, Any]) -> Settings:
     """
     from sr_lab.config.rules import check
 
-    settings = _parse(Settings, config, "")
+    settings = parse(Settings, config)
     for path in ("degradation", "prior", "start", "backbone", "solver", "method"):
         component = getattr(settings, path)
         if component is not None:
@@ -183,9 +188,14 @@ def _check_value(hint: Any, value: Any, path: str) -> None:
         raise _worded(error, path) from error
 
 
-def _parse(model: type[Settings], config: Mapping[str, Any], path: str) -> Settings:
+def parse(model: type[Model], data: Mapping[str, Any], path: str = "") -> Model:
+    """Check plain data against a model.
+
+    Raises:
+        UserError: the first fault, with its path below `path`.
+    """
     try:
-        return model.model_validate(dict(config))
+        return model.model_validate(dict(data))
     except ValidationError as error:
         raise _worded(error, path, model) from error
 

@@ -1,0 +1,1 @@
+"""Many runs: how they are frozen, started, watched, repaired and searched. Nothing here imports torch."""
