@@ -37,7 +37,7 @@ def test_every_yaml_composes_and_validates(group: str, choice: str) -> None:
     settings = validate(without_unused(to_plain(compose(overrides))))
     node = getattr(settings, group, None)
     name = node.get("name") if isinstance(node, dict) else getattr(node, "name", None)
-    assert group in ("experiment", "prior/kernels") or name == choice or choice == "none", (
+    assert group in ("experiment", "prior/kernels", "sweep") or name == choice or choice == "none", (
         "the label in a table is the file's name"
     )
 
