@@ -67,7 +67,8 @@ def main() -> None:
     args = parser.parse_args()
     if args.worker:
         height, width = map(int, args.sizes[0].split("x"))
-        return work(*args.worker, (height, width))
+        name, phase = args.worker
+        return work(name, phase, (height, width))
 
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
     rows = []
