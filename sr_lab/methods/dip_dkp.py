@@ -29,7 +29,7 @@ class DipDkp(Joint):
         discard: forget, as published, the gradients that wait when a step towards random kernels comes: with
             5 and 3 those of 201 among 1000 updates. False keeps them.
         samples: random kernels a step.
-        warm_up: steps towards one random kernel each, before the first image update.
+        warm_up: steps towards one random kernel each, before the first image update of a cold start.
         gradient_weight, gradient_exponent: of the penalty on the image; see `gradient_penalty`.
         lr, input_scale, precision, trace_every, weight_average, patience, renormalise, noise_level: as in `Joint`.
 
@@ -85,8 +85,10 @@ class DipDkp(Joint):
         self.gradient_weight, self.gradient_exponent = gradient_weight, gradient_exponent
 
     def begin(self, sample: Sample) -> Course:
-        """Besides, warm the kernel network up."""
+        """Besides, warm the kernel network up, unless an estimate has done that."""
         course = super().begin(sample)
+        if self.start is not None:
+            return course
         for kernels in self.prior.draw(self.warm_up).split(1, dim=1):
             with self._kernel_step(course):
                 self.prior.distance(kernels).sum().backward()

@@ -46,7 +46,7 @@ class DoubleDIP(KernelPrior):
     @torch.no_grad()
     def start_from(self, kernel: Float[Tensor, "b 1 k k"]) -> None:
         """Set the last biases so that the logits are the kernel's; the random weights stay as they are."""
-        self.bias_out += kernel_logits(kernel, self.size)[:, None] - self._logits()
+        self.bias_out.add_(kernel_logits(kernel, self.size)[:, None] - self._logits())
 
     def kernel(self) -> Float[Tensor, "b 1 k k"]:
         """One forward pass of every network."""

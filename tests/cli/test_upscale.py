@@ -52,6 +52,14 @@ def test_16_bit_grey_tiff_stays_what_it_is(tmp_path: Path) -> None:
     assert (result.pixels.shape, result.bits, result.format) == ((80, 96, 1), 16, "TIFF")
 
 
+def test_the_slow_estimate_starts_from_the_fast_one(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png", photograph(40, 48))
+    warm = ["--set", "prior@start=spectral", "--out", tmp_path / "out"]
+    code, output = upscale(tmp_path / "a.png", "--scale", "2", *SLOW, *warm)
+    assert code == 0, output
+    assert (tmp_path / "out" / "a.png").exists()
+
+
 def test_the_slow_estimate_works_too(tmp_path: Path) -> None:
     write_image(tmp_path / "a.png", photograph(40, 48))
     code, output = upscale(
