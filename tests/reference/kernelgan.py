@@ -17,7 +17,7 @@ def implied_kernel(layers: list[np.ndarray]) -> np.ndarray:
     channels = [np.ones((1, 1))]
     for layer in layers:
         channels = [
-            sum(full_convolution(image, weights) for image, weights in zip(channels, row, strict=True))
+            sum(full_convolution(weights, image) for image, weights in zip(channels, row, strict=True))
             for row in layer
         ]
     (kernel,) = channels

@@ -31,9 +31,12 @@ def recentred(kernel: Float[Tensor, "1 1 k k"], size: int, centre: float) -> Flo
     """The kernel in a window of odd side, its centre of mass moved there by a cubic spline, non-negative, sum 1."""
     wide = F.pad(kernel.double(), [size] * 4)  # room to move in before the window cuts
     before = (wide.shape[-1] - size) // 2
-    moved = spline_shift(wide[0], centre + before - centre_of_mass(wide))
-    cut = moved[None, :, before : before + size, before : before + size].clamp_min(0)
-    return (cut / cut.sum()).to(kernel)
+    shift = centre + before - centre_of_mass(wide)
+    for _ in range(5):  # tails that are cut off displace the centre again, by less each time
+        moved = spline_shift(wide[0], shift)[None, :, before : before + size, before : before + size]
+        placed = moved.clamp_min(0) / moved.clamp_min(0).sum()
+        shift = shift + centre - centre_of_mass(placed)
+    return placed.to(kernel)
 
 
 def windowed(kernel: Float[Tensor, "1 1 k k"], size: int) -> Float[Tensor, "1 1 n n"]:
