@@ -115,9 +115,9 @@ def backbone_channels(settings: Settings) -> None:
                 )
 
 
-def backbone_scale(settings: Settings) -> None:
-    """A network serves the scale."""
-    for path in ("backbone", "solver"):
+def served_scale(settings: Settings) -> None:
+    """Prior and networks serve the scale."""
+    for path in ("prior", "backbone", "solver"):
         node = getattr(settings, path)
         if node is None:
             continue
@@ -176,7 +176,7 @@ RULES: tuple[Callable[[Settings], None], ...] = (
     one_scale,
     kernel_size,
     backbone_channels,
-    backbone_scale,
+    served_scale,
     metrics_for_scene,
     iterations_order,
     weights_to_save,

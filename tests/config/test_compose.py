@@ -73,6 +73,7 @@ def test_every_key_has_a_comment_or_speaks_for_itself(group: str, choice: str) -
         (["trainer.accelerator=gpuu"], "trainer.accelerator", ["did you mean 'gpu'"]),
         (["scene.channels=1", "backbone.channels_out=3"], "backbone.channels_out", ["3 channels", "has 1"]),
         (["scale=8"], "scale", ["x8", "usrnet"]),
+        (["experiment=kernelgan", "scale=3"], "scale", ["x3", "kernelgan", "2, 4"]),
         (["scale=four"], "scale", ["four"]),
         (["prior.lr=fast"], "prior.lr", ["fast"]),
         (["prior=none"], "prior", ["needs a prior"]),
