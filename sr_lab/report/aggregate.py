@@ -1,20 +1,18 @@
-"""Records to estimates: seeds are repetitions of one group, images are the sample of the interval."""
+"""Records to estimates: images are the sample, seeds are repetitions of one group."""
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from scipy.stats import bootstrap
+from jaxtyping import Float
 
 from sr_lab.report.collection import Key, Run, configuration
-
-CONFIDENCE = 0.95
-RESAMPLES = 9999
+from sr_lab.report.interval import interval
 
 
 @dataclass(frozen=True)
@@ -23,7 +21,7 @@ class Estimate:
 
     Args:
         mean: over images, each first averaged over its seeds; over seeds, if there are no values per image.
-        interval: 95 % for the mean over images; None below two images.
+        interval: 95 % for the mean over images and seeds; None below three images.
         spread: standard deviation (n - 1) over seeds of a seed's mean over the images that all seeds have;
             None below two seeds.
         per_image: value of every image, averaged over seeds.
@@ -39,6 +37,11 @@ class Estimate:
     unit: str
     higher_is_better: bool
     protocols: tuple[str, ...]
+
+    def matrix(self, images: Sequence[str]) -> Float[np.ndarray, "images seeds"]:
+        """Values of these images, a column a seed; NaN where a seed lacks one."""
+        columns = [[values.get(image, math.nan) for image in images] for values in self.by_seed.values()]
+        return np.array(columns, dtype=np.float64).reshape(len(columns), len(images)).T
 
 
 @dataclass(frozen=True)
@@ -90,30 +93,6 @@ def group_runs(runs: Iterable[Run]) -> list[Group]:
     ]
 
 
-def bootstrap_interval(values: Sequence[float]) -> tuple[float, float] | None:
-    """95 % interval of the mean: BCa bootstrap (Efron 1987), with fixed resamples; None below two."""
-    if len(values) < 2:
-        return None
-    low, width = min(values), float(np.ptp(values))
-    if width == 0:
-        return low, low
-    # in [0, 1] the cubes of tiny differences, which the acceleration needs, do not underflow
-    found = bootstrap(
-        ((np.asarray(values) - low) / width,),
-        _rounded_mean,
-        n_resamples=RESAMPLES,
-        confidence_level=CONFIDENCE,
-        method="BCa",
-        rng=np.random.default_rng(0),
-    ).confidence_interval
-    return low + width * float(found.low), low + width * float(found.high)
-
-
-def _rounded_mean(values: np.ndarray, axis: int) -> np.ndarray | np.floating:
-    # BCa asks how many resamples have exactly the mean of the sample; of few images many do, but for rounding
-    return np.mean(values, axis=axis).round(9)
-
-
 def finite(values: Mapping[str, float | None]) -> dict[str, float]:
     """The values that are there."""
     return {name: value for name, value in values.items() if value is not None and math.isfinite(value)}
@@ -137,9 +116,9 @@ def _estimate(runs: Sequence[Run], name: str) -> Estimate | None:
         mean = float(np.mean(means)) if means else math.nan
     if math.isnan(mean):
         return None
-    return Estimate(
+    estimate = Estimate(
         mean=mean,
-        interval=bootstrap_interval(list(per_image.values())),
+        interval=None,
         spread=float(np.std(means, ddof=1)) if len(means) > 1 else None,
         per_image=per_image,
         by_seed=by_seed,
@@ -147,3 +126,6 @@ def _estimate(runs: Sequence[Run], name: str) -> Estimate | None:
         higher_is_better=first.higher_is_better,
         protocols=tuple(dict.fromkeys(m.protocol for m in measured.values())),
     )
+    if not per_image:
+        return estimate
+    return replace(estimate, interval=interval([(1.0, estimate.matrix(list(per_image)))]))

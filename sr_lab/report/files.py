@@ -34,9 +34,9 @@ class Files:
         """(k, k)."""
         return self._read(run, name, _read_kernel)
 
-    def trace(self, run: Run, name: str | None) -> Trace | None:
+    def trace(self, run: Run, name: str | None, steps: str = "iteration") -> Trace | None:
         """The columns of a trace."""
-        return self._read(run, name, read_trace)
+        return self._read(run, name, lambda path: read_trace(path, steps))
 
     def _read(self, run: Run, name: str | None, read: Callable[[Path], T]) -> T | None:
         if name is None:

@@ -8,13 +8,14 @@ from itertools import zip_longest
 
 import numpy as np
 
+from sr_lab.report.charts import Chart, Entry, line_class
 from sr_lab.report.collection import Run
 from sr_lab.report.companions import BASELINE, floor_of, stages_of
 from sr_lab.report.detail import Region, detailed_region
 from sr_lab.report.files import Files
 from sr_lab.report.pixels import centre_of_mass, data_address, kernel_picture, levels, shrink, with_frame
 from sr_lab.report.table import Column, Row, Table
-from sr_lab.report.traces import Chart, Trace, draw_charts, line_class
+from sr_lab.report.traces import Trace, draw_charts
 from sr_lab.report.wording import TIMES, number, size
 
 MAX_IMAGES = 50
@@ -40,14 +41,14 @@ class Tile:
 
 @dataclass(frozen=True)
 class Exhibit:
-    """All that is shown of one image; `legend` holds (run, CSS classes of its line)."""
+    """All that is shown of one image."""
 
     image_id: str
     setting: str
     tiles: list[Tile]
     kernels: list[Tile]
     charts: list[Chart]
-    legend: list[tuple[str, str]]
+    legend: list[Entry]
     faults: list[str]
 
     @property
@@ -135,7 +136,7 @@ def _exhibit(image: str, block: Sequence[Row], columns: Sequence[Column], side: 
         (one, trace) for one in shown if (trace := files.trace(one.run, one.run.record.images[image].trace))
     ]
     traces: list[tuple[str, int, Trace]] = [(one.row.title, one.style, trace) for one, trace in found]
-    legend = [(name, line_class(style)) for name, style, _ in traces] if len(traces) > 1 else []
+    legend = [Entry(name, line_class(style)) for name, style, _ in traces] if len(traces) > 1 else []
     return Exhibit(image, block[0].setting, tiles, kernels, draw_charts(traces), legend, files.faults)
 
 

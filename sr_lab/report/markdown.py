@@ -7,10 +7,13 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from sr_lab.report.companions import BASELINE
+from sr_lab.report.effects import READING as EFFECTS_READING
+from sr_lab.report.effects import Grid
+from sr_lab.report.failures import Failure
 from sr_lab.report.provenance import Provenance
 from sr_lab.report.table import Cell, Table
 from sr_lab.report.verdicts import READING, Verdict
-from sr_lab.report.wording import ABSENT
+from sr_lab.report.wording import ABSENT, LEVEL
 
 
 def to_markdown(
@@ -20,8 +23,10 @@ def to_markdown(
     provenance: Provenance,
     figures: Sequence[tuple[str, str]],
     unreadable: Sequence[tuple[str, str]],
+    failures: Sequence[Failure] = (),
     verdicts: Sequence[Verdict] = (),
     against: str = "",
+    grids: Sequence[Grid] = (),
 ) -> str:
     """Put the report together.
 
@@ -32,8 +37,10 @@ def to_markdown(
         provenance: commands, versions, notes.
         figures: (text, path) of pictures, relative to where the page will lie.
         unreadable: (file, reason).
+        failures: runs without a record.
         verdicts: paired comparisons.
         against: the baseline of these.
+        grids: main effects and interactions.
     """
     protocols = [
         f"{column.title} (`{column.name}`, {column.direction}): {protocol}{f' ({rows})' if rows else ''}"
@@ -43,15 +50,17 @@ def to_markdown(
     sections = [
         ("", [f"# {_text(title)}", _list(f"{term}: {what}" for term, what in facts)]),
         ("Results", [_table(table), _text(" ".join(table.reading)), _list(protocols)]),
+        ("Failed runs", [_list(f"{one.title or one.name} ({one.name}): {one.reason}" for one in failures)]),
         (f"Compared with {against}", [_verdicts(verdicts), _text(READING)] if verdicts else []),
+        ("Main effects and interactions", [*map(_grid, grids), _text(EFFECTS_READING)] if grids else []),
         ("Caution", [_list(provenance.warnings)]),
         ("Notes", [_list(f"{note}{f' ({runs})' if runs else ''}" for note, runs in provenance.notes)]),
         ("Figures", [f"{_text(text)}\n\n![{_text(text)}](<{escape(path)}>)" for text, path in figures]),
         (
             "Runs",
             [
-                f"{_list([f'{run.title}: ' + ', '.join(run.facts)])}\n\n{_code(run.command)}"
-                for run in provenance.runs
+                f"{_code(command)}\n\n{_list(f'{run.title}: ' + ', '.join(run.facts) for run in runs)}"
+                for command, runs in provenance.commands
             ],
         ),
         (
@@ -88,11 +97,26 @@ def _verdicts(verdicts: Sequence[Verdict]) -> str:
     return "\n".join([*lines, *(_row(_text(str(value)) for value in vars(one).values()) for one in verdicts)])
 
 
+def _grid(grid: Grid) -> str:
+    factors = "; ".join(f"{factor} ({', '.join(levels)})" for factor, levels in grid.factors.items())
+    parts = [_text(f"{grid.setting} Factors: {factors}.".strip())]
+    if grid.missing:
+        parts.append(_text(f"Without a record: {'; '.join(grid.missing)}. Effects cannot be told apart."))
+    heads = ["metric", "effect", "images", "difference", "p", "d", "verdict"]
+    lines = [_row(heads), _row(["---"] * 2 + ["---:"] * 4 + ["---"])]
+    lines += [
+        _row(map(_text, [metric, *(str(value) for value in vars(one).values())]))
+        for metric, effects in grid.effects
+        for one in effects
+    ]
+    return "\n\n".join([*parts, "\n".join(lines)] if grid.effects else parts)
+
+
 def _cell(cell: Cell | None) -> str:
     if cell is None:
         return ABSENT
     remarks = [f"{BASELINE} {cell.baseline}"] * bool(cell.baseline) + cell.remarks
-    mean = f"**{cell.mean}**" if cell.best else cell.mean
+    mean = f"**{cell.mean}**" if cell.best else f"{LEVEL} {cell.mean}" if cell.level else cell.mean
     return "; ".join([f"{mean} {_text(cell.interval)}".strip(), *map(_text, remarks)])
 
 

@@ -30,6 +30,14 @@ class Provenance:
     notes: list[tuple[str, str]]
     warnings: list[str]
 
+    @property
+    def commands(self) -> list[tuple[str, list[RunFacts]]]:
+        """Every command, with the runs that it made: a multirun makes many."""
+        made: dict[str, list[RunFacts]] = defaultdict(list)
+        for run in self.runs:
+            made[run.command].append(run)
+        return list(made.items())
+
 
 def trace_back(table: Table, collection: Collection) -> Provenance:
     """Gather what is needed to repeat and to doubt the table."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from sr_lab.report.aggregate import Estimate, Group
 from sr_lab.report.companions import BASELINE, floor_of, is_companion, stages_of
+from sr_lab.report.paired import compare
 from sr_lab.report.reading import explain
 from sr_lab.report.variants import variant_columns
 from sr_lab.report.wording import (
@@ -52,13 +53,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """One estimate in words; `interval` and `baseline` (of bicubic on the same images) may be empty."""
+    """One estimate in words; `interval` and `baseline` (of bicubic on the same images) may be empty.
+
+    `level` is the one number that is not the best and yet not shown to be worse.
+    """
 
     mean: str
     interval: str
     baseline: str
     remarks: list[str]
     best: bool = False
+    level: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,16 +142,18 @@ def build_table(groups: Sequence[Group]) -> Table:
             [values[index] for values in facts.values()],
         )
         blocks[block].append(row)
+    finished = [
+        _with_baseline(_mark_best(rows, columns, warnings), list(texts[0])) for rows in blocks.values()
+    ]
+    marks = any(cell and cell.level for block in finished for row in block.rows for cell in row.cells)
     return Table(
         label_titles=list(texts[0]),
         columns=columns,
         fact_titles=list(facts),
-        blocks=[
-            _with_baseline(_mark_best(rows, columns, warnings), list(texts[0])) for rows in blocks.values()
-        ],
+        blocks=finished,
         constants={key: label_value(key, groups[0].labels[key]) for key in keys if key not in differing},
         scope=", ".join(_counts(groups)),
-        reading=explain(groups, len(blocks)),
+        reading=explain(groups, len(blocks), marks),
         warnings=warnings,
     )
 
@@ -238,9 +245,26 @@ def _mark_best(rows: list[Row], columns: Sequence[Column], warnings: list[str]) 
             best = number(pick(estimate.mean for estimate in estimates), column.decimals)
             for i in having:
                 cell = marked[i][place]
-                if cell and cell.mean == best:
-                    marked[i][place] = replace(cell, best=True)
+                if cell:
+                    marked[i][place] = replace(cell, best=cell.mean == best)
+            for i in _level_with_best([rows[i] for i in having], column):
+                cell = marked[having[i]][place]
+                if cell and not cell.best:
+                    marked[having[i]][place] = replace(cell, level=True)
     return [replace(row, cells=cells) for row, cells in zip(rows, marked, strict=True)]
+
+
+def _level_with_best(rows: Sequence[Row], column: Column) -> list[int]:
+    """Rows whose paired difference from the best one is not significant, all rows counted as tried."""
+    groups = [row.group for row in rows]
+    pick = max if column.higher_is_better else min
+    best = pick(groups, key=lambda group: group.estimates[column.name].mean)
+    found = {id(one.group): one.contrast for one in compare(groups, best, [column.name])}
+    return [
+        i
+        for i, group in enumerate(groups)
+        if group is not best and found[id(group)].could_show and not found[id(group)].significant
+    ]
 
 
 def _with_baseline(rows: list[Row], titles: Sequence[str]) -> Block:

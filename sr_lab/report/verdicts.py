@@ -7,17 +7,16 @@ from dataclasses import dataclass
 
 from sr_lab.errors import UserError
 from sr_lab.report.aggregate import Group
-from sr_lab.report.paired import Comparison, compare, find_baseline
-from sr_lab.report.table import Column, Table
-from sr_lab.report.wording import ABSENT, number
-
-SIGNIFICANT = 0.05
+from sr_lab.report.paired import SIGNIFICANT, Contrast, compare, find_baseline
+from sr_lab.report.table import Table
+from sr_lab.report.wording import ABSENT, number, signed
 
 READING = (
     "Difference: this configuration minus the baseline on the images that both measured, each averaged over "
-    "its seeds first; in brackets the 95 % bootstrap interval. p: two-sided sign-flip permutation test, "
-    "corrected by Holm for all comparisons of a metric within a block. d: mean over standard deviation of the "
-    "differences. Verdict at 5 %; few images can show no difference (with n images p is at least 2 / 2^n)."
+    "its seeds first; in brackets the 95 % interval over images and seeds. p: two-sided sign-flip permutation test "
+    "over images, corrected by Holm for all comparisons of a metric within a block. d: mean over standard deviation "
+    "of the differences. Verdict: p below 5 % and the interval leaves zero out; n images cannot bring p below "
+    "2 / 2^n before the correction, so that few of them cannot tell."
 )
 
 
@@ -49,7 +48,7 @@ def judge(table: Table, choice: Mapping[str, str]) -> list[Verdict]:
             raise UserError(
                 f"{len(inside)} configurations of a block answer to it: {'; '.join(r.title for r in inside)}",
                 where="--baseline",
-                fix="name one more label: --baseline prior=fkp,method=zero_shot",
+                fix="name one more label or setting: --baseline prior=fkp,method.iterations=1000",
             )
         if not inside:
             continue
@@ -57,30 +56,34 @@ def judge(table: Table, choice: Mapping[str, str]) -> list[Verdict]:
         columns = {column.name: column for column in table.columns}
         groups: Sequence[Group] = [row.group for row in block.rows]
         for one in compare(groups, inside[0].group, list(columns)):
-            row = rows[id(one.group)]
-            lines.append(_worded(one, columns[one.metric], row.setting, row.title))
+            row, column = rows[id(one.group)], columns[one.metric]
+            lines.append(
+                Verdict(row.setting, row.title, column.heading, *words(one.contrast, column.decimals))
+            )
     return lines
 
 
-def _worded(one: Comparison, column: Column, setting: str, title: str) -> Verdict:
-    decimals = column.decimals + 1  # a difference is small beside the values
-    difference = f"{one.difference:+.{decimals}f}"
+def words(one: Contrast, decimals: int) -> tuple[int, str, str, str, str]:
+    """Images, difference with interval, p, d and verdict of one contrast."""
+    decimals += 1  # a difference is small beside the values
+    difference = signed(one.difference, decimals)
     if one.interval is not None:
         low, high = (number(bound, decimals) for bound in one.interval)
         difference += f" [{low}, {high}]"
     if one.p_holm is None:
         verdict = "one image: no test"
-    elif one.p_holm < SIGNIFICANT:
+    elif one.significant:
         verdict = "better" if one.better else "worse"
+    elif one.p_holm < SIGNIFICANT:
+        verdict = "within the spread of seeds"
+    elif not one.could_show:
+        verdict = "too few images to tell"
     else:
         verdict = "no difference shown"
-    return Verdict(
-        setting,
-        title,
-        column.heading,
+    return (
         one.images,
         difference,
         ABSENT if one.p_holm is None else f"{one.p_holm:.4f}" if one.p_holm >= 1e-4 else "< 0.0001",
-        ABSENT if one.effect is None else f"{one.effect:+.2f}",
+        ABSENT if one.effect is None else signed(one.effect, 2),
         verdict,
     )

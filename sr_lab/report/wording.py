@@ -11,6 +11,7 @@ import numpy as np
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 ABSENT = "\N{EN DASH}"
+LEVEL = "\N{ALMOST EQUAL TO}"
 
 _ACRONYM = re.compile(
     "brisque|cc|dists|enl|ergas|fid|kl|lpips|mae|mse|ms|musiq|niqe|psnr|rgb|rmse|sam|scc|ssim|uqi|vif|y"
@@ -45,6 +46,12 @@ def number(value: float, decimals: int) -> str:
     """A fixed number of digits, no negative zero, a real minus sign."""
     text = f"{value:.{decimals}f}"
     return (text.lstrip("-") if float(text) == 0 else text).replace("-", "\N{MINUS SIGN}")
+
+
+def signed(value: float, decimals: int) -> str:
+    """A difference: a plus or a minus, but nothing before zero."""
+    text = number(value, decimals)
+    return f"+{text}" if value > 0 and float(text) != 0 else text
 
 
 def significant(value: float | None) -> str:

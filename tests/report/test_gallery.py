@@ -41,8 +41,8 @@ def test_runs_on_the_same_image_stand_side_by_side(make_run: Callable[..., Path]
     assert exhibit.tiles[3].lines == ["PSNR Y 25.00 dB"]
     assert [tile.title for tile in exhibit.kernels] == ["true kernel", "dkp", "fkp"]
     assert exhibit.kernels[1].lines[0] == "Kernel PSNR 50.00 dB"
-    assert [name for name, _ in exhibit.legend] == ["dkp", "fkp"]
-    assert [chart.title for chart in exhibit.charts] == ["Loss", "PSNR Y"]
+    assert [entry.name for entry in exhibit.legend] == ["dkp", "fkp"]
+    assert [chart.title for chart in exhibit.charts] == ["Loss against iteration", "PSNR Y against iteration"]
     assert exhibit.faults == []
 
 

@@ -1,4 +1,4 @@
-"""Paired comparisons against scipy, statsmodels' Holm by hand, and simulation."""
+"""Paired comparisons against scipy, statsmodels and simulation."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import permutation_test
 
 from sr_lab.errors import UserError
-from sr_lab.report.aggregate import bootstrap_interval, group_runs
+from sr_lab.report.aggregate import Estimate, group_runs
 from sr_lab.report.collection import collect
-from sr_lab.report.paired import compare, find_baseline, holm, sign_flip_p
+from sr_lab.report.paired import compare, contrast, correct, find_baseline, holm, sign_flip_p
 from sr_lab.report.render import write_report
 
 
@@ -27,6 +28,26 @@ def _by_enumeration(differences: list[float]) -> float:
 @given(st.lists(st.integers(-50, 50).map(float), min_size=2, max_size=8))
 def test_p_is_the_share_of_all_sign_patterns(differences: list[float]) -> None:
     assert sign_flip_p(differences) == pytest.approx(_by_enumeration(differences))
+
+
+@pytest.mark.parametrize("images", [3, 9, 13, 14, 60])
+def test_p_agrees_with_scipy(images: int) -> None:
+    differences = np.random.default_rng(images).normal(0.3, 1, images)
+    found = permutation_test(
+        (differences,), np.mean, permutation_type="samples", n_resamples=9999, rng=np.random.default_rng(1)
+    )
+    assert sign_flip_p(list(differences)) == pytest.approx(
+        found.pvalue, abs=1e-9 if images < 14 else 3 * (0.25 / 9999) ** 0.5
+    )
+
+
+@pytest.mark.slow
+def test_holm_agrees_with_statsmodels() -> None:
+    multitest = pytest.importorskip("statsmodels.stats.multitest", reason="statsmodels is not installed")
+    random = np.random.default_rng(0)
+    for number in (1, 2, 5, 12):
+        p_values = list(random.random(number) ** 3)
+        assert holm(p_values) == pytest.approx(multitest.multipletests(p_values, method="holm")[1])
 
 
 def test_holm_steps_down() -> None:
@@ -53,11 +74,13 @@ def test_a_difference_is_taken_on_shared_images_over_seed_means(
     groups = group_runs(collect(tmp_path / "runs").runs)
     (baseline,) = find_baseline(groups, {"prior": "fkp"})
     (one,) = compare(groups, baseline, ["psnr_y"])
-    assert one.images == 2
-    assert one.difference == pytest.approx(2.5)  # 24 - 21 and 32 - 30
-    assert one.better is True
-    assert one.p == one.p_holm == 0.5  # 2 of 4 sign patterns
-    assert one.effect == pytest.approx(2.5 / np.std([3, 2], ddof=1))
+    found = one.contrast
+    assert found.images == 2
+    assert found.difference == pytest.approx(2.5)  # 24 - 21 and 32 - 30
+    assert found.better is True
+    assert found.p == found.p_holm == 0.5  # 2 of 4 sign patterns
+    assert found.effect == pytest.approx(2.5 / np.std([3, 2], ddof=1))
+    assert not found.could_show
 
 
 def test_a_baseline_that_is_not_there_is_an_error_with_the_choices(
@@ -89,18 +112,68 @@ def test_the_report_tells_better_from_not_shown(make_run: Callable[..., Path], t
         write_report(tmp_path / "runs", baseline={"method": "zero_shot"})
 
 
-@pytest.mark.slow
-def test_false_positives_and_coverage_in_simulation() -> None:
-    """1000 studies of 20 images: 5 % false positives, 95 % coverage, within what chance allows."""
+def test_a_setting_can_be_the_baseline(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    for steps in (20, 60):
+        make_run(f"n{steps}", config={"method": {"iterations": steps}}, signature=f"{steps:016}")
+    groups = group_runs(collect(tmp_path / "runs").runs)
+    (found,) = find_baseline(groups, {"prior": "fkp", "method.iterations": "60"})
+    assert found.signature.endswith("60")
+
+
+def test_seeds_that_scatter_more_than_the_difference_hold_the_verdict_back(
+    make_run: Callable[..., Path], tmp_path: Path
+) -> None:
     random = np.random.default_rng(0)
-    rejected = covered = 0
+    images = {f"i{n}": float(v) for n, v in enumerate(random.normal(25, 3, 12))}
+    make_run("a", {"psnr_y": images})
+    for seed, shift in enumerate(
+        (0.1, 0.3, 1.1)
+    ):  # every image is better with every seed, by how much is luck
+        values = {k: v + shift + float(random.normal(0, 0.02)) for k, v in images.items()}
+        make_run(f"b{seed}", {"psnr_y": values}, labels={"prior": "dkp"}, seed=seed)
+    groups = group_runs(collect(tmp_path / "runs").runs)
+    (baseline,) = find_baseline(groups, {"prior": "fkp"})
+    (one,) = compare(groups, baseline, ["psnr_y"])
+    assert one.contrast.p is not None
+    assert one.contrast.p < 0.001
+    assert not one.contrast.beyond_seeds
+    assert not one.contrast.significant
+    text = write_report(tmp_path / "runs", baseline={"prior": "fkp"}).markdown.read_text(encoding="utf-8")
+    assert "within the spread of seeds" in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("seeds", "spread"), [(1, 0.0), (3, 0.0), (3, 0.15)])
+def test_false_positives_in_simulation(seeds: int, spread: float) -> None:
+    """1000 studies of 20 images and two equal methods, with and without effects of seeds as such."""
+    random = np.random.default_rng(0)
+    rejected = 0
     for _ in range(1000):
-        differences = random.normal(0, 1, 20)
-        p = sign_flip_p(list(differences))
-        interval = bootstrap_interval(list(differences))
-        assert p is not None
-        assert interval is not None
-        rejected += p < 0.05
-        covered += interval[0] <= 0 <= interval[1]
-    assert 0.03 <= rejected / 1000 <= 0.07
-    assert 0.90 <= covered / 1000 <= 0.97  # BCa of 20 values is known to cover a little less than it says
+        pair = [_simulated(random, 20, seeds, spread) for _ in range(2)]
+        made = contrast([(1.0, pair[0]), (-1.0, pair[1])])
+        assert made is not None
+        rejected += correct([made])[0].significant
+    # at least some, and not more than 5 % and what chance adds (three standard errors are 2 %)
+    assert rejected / 1000 <= 0.07
+    assert rejected / 1000 >= (0.03 if seeds == 1 else 0.005)
+
+
+@pytest.mark.slow
+def test_holm_keeps_the_family_at_its_level() -> None:
+    """1000 studies of four methods equal to the baseline: in at most 5 % one of them is called different."""
+    random = np.random.default_rng(1)
+    wrong = 0
+    for _ in range(1000):
+        baseline, *others = (_simulated(random, 20, 1, 0.0) for _ in range(5))
+        made = [contrast([(1.0, other), (-1.0, baseline)]) for other in others]
+        wrong += any(one.significant for one in correct([one for one in made if one is not None]))
+    assert wrong / 1000 <= 0.07
+
+
+def _simulated(random: np.random.Generator, images: int, seeds: int, spread: float) -> Estimate:
+    """One method: a method's own liking for each image, an effect of each seed, and noise."""
+    values = random.normal(0, 0.3, (images, 1)) + random.normal(0, spread, seeds)
+    values = values + random.normal(0, 0.2, (images, seeds))
+    by_seed = {seed: {f"i{n}": float(v) for n, v in enumerate(values[:, seed])} for seed in range(seeds)}
+    per_image = {f"i{n}": float(v) for n, v in enumerate(values.mean(axis=1))}
+    return Estimate(float(values.mean()), None, None, per_image, by_seed, "dB", True, ("Y",))

@@ -7,7 +7,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from sr_lab.report.traces import draw_charts, line_class, read_trace
+from sr_lab.report.charts import line_class
+from sr_lab.report.traces import draw_charts, read_trace
 
 
 def _points(svg: str) -> list[list[tuple[float, float]]]:
@@ -34,7 +35,7 @@ def test_one_chart_per_column_and_one_line_per_run() -> None:
     first = {"iteration": [0.0, 10.0, 20.0], "loss": [4.0, 2.0, 1.0], "psnr_y": [20.0, 25.0, 26.0]}
     second = {"iteration": [0.0, 10.0, 20.0], "loss": [3.0, 2.0, math.nan]}
     charts = draw_charts([("a", 0, first), ("b", 7, second)])
-    assert [chart.title for chart in charts] == ["Loss", "PSNR Y"]
+    assert [chart.title for chart in charts] == ["Loss against iteration", "PSNR Y against iteration"]
     lines = _points(charts[0].svg)
     assert [len(line) for line in lines] == [3, 2]
     (x0, y0), (x1, y1), (x2, y2) = lines[0]
@@ -49,11 +50,11 @@ def test_one_chart_per_column_and_one_line_per_run() -> None:
 def test_a_wide_range_is_logarithmic() -> None:
     trace = {"iteration": [0.0, 1.0, 2.0], "loss": [10.0, 1.0, 0.1]}
     (chart,) = draw_charts([("a", 0, trace)])
-    assert chart.title == "Loss (logarithmic)"
+    assert chart.title == "Loss (logarithmic) against iteration"
     (line,) = _points(chart.svg)
     assert line[1][1] - line[0][1] == pytest.approx(line[2][1] - line[1][1], abs=0.2)
     negative = {"iteration": [0.0, 1.0], "loss": [-10.0, 1000.0]}
-    assert draw_charts([("a", 0, negative)])[0].title == "Loss"
+    assert draw_charts([("a", 0, negative)])[0].title == "Loss against iteration"
 
 
 def test_long_traces_are_thinned_and_keep_their_end() -> None:
