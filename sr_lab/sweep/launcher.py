@@ -80,7 +80,6 @@ def run_jobs(jobs: list[Job], launcher: Launcher, progress: Progress) -> Outcome
             outcome.before += 1
         else:
             waiting.append(job)
-    launcher.check(waiting)
     for job in waiting:
         queue(job)
     progress.begin(len(jobs), outcome.before, launcher.parallel)

@@ -18,7 +18,7 @@ from sr_lab.sweep.freeze import Freezer, Frozen, Here, freeze_all, freezer
 from sr_lab.sweep.launcher import Launcher, Outcome, run_jobs
 from sr_lab.sweep.overrides import labels
 from sr_lab.sweep.progress import Progress
-from sr_lab.tracking.status import LOCK, holding
+from sr_lab.tracking.status import LOCK, holding, read_status
 
 SWEEPS = "sweeps"
 
@@ -42,6 +42,7 @@ def multirun(
     launcher, in_process = launcher_for(cells, config_dirs)
     with freezer_for(in_process, config_dirs) as freeze:
         frozen = freeze_all(freeze, cells, labels(cells))
+    launcher.check(cell.job for cell in missing(frozen))
     clear_forced(frozen)
     write_manifest(frozen, command)
     return run_jobs([cell.job for cell in frozen], launcher, Progress()), frozen
@@ -70,6 +71,11 @@ def launcher_for(cells: Sequence[Sequence[str]], config_dirs: Sequence[str] = ()
 def freezer_for(in_process: bool, config_dirs: Sequence[str] = ()) -> AbstractContextManager[Freezer]:
     """A freezer in this process if jobs run here too, else one apart, which keeps torch out of this process."""
     return nullcontext(Here(config_dirs)) if in_process else freezer(config_dirs)
+
+
+def missing(frozen: Sequence[Frozen]) -> list[Frozen]:
+    """What is to run: without a record, or asked for again."""
+    return [cell for cell in frozen if cell.force or read_status(cell.job.folder).state != "complete"]
 
 
 def clear_forced(frozen: Sequence[Frozen]) -> None:

@@ -12,9 +12,8 @@ from sr_lab.sweep.estimate import Estimate, estimate
 from sr_lab.sweep.freeze import Frozen, freeze_all
 from sr_lab.sweep.grid import GRID, Grid, read_grid, resolution
 from sr_lab.sweep.launcher import Launcher, Outcome, run_jobs
-from sr_lab.sweep.multirun import clear_forced, freezer_for, launcher_for, write_manifest
+from sr_lab.sweep.multirun import clear_forced, freezer_for, launcher_for, missing, write_manifest
 from sr_lab.sweep.progress import Progress, duration
-from sr_lab.tracking.status import read_status
 
 RESULTS = "results"
 OVERHEAD = 8.0  # seconds a job to start Python, torch and Lightning, on an idle core
@@ -86,10 +85,10 @@ def plan(folder: Path, overrides: Sequence[str] = (), config_dirs: Sequence[str]
     with freezer_for(in_process, config_dirs) as freeze:
         frozen = freeze_all(freeze, jobs, labels)
     _check_comparisons(grid, frozen)
-    missing = [cell for cell in frozen if cell.force or read_status(cell.job.folder).state != "complete"]
-    launcher.check(cell.job for cell in missing)
-    expected = estimate(missing, frozen[0].job.folder.parents[2])
-    return Plan(folder, grid, len(cells), frozen, missing, launcher, expected)
+    todo = missing(frozen)
+    launcher.check(cell.job for cell in todo)
+    expected = estimate(todo, frozen[0].job.folder.parents[2])
+    return Plan(folder, grid, len(cells), frozen, todo, launcher, expected)
 
 
 def run_study(plan: Plan, command: str = "") -> Outcome:

@@ -116,7 +116,7 @@ def test_what_can_never_start_is_said_before_anything_does(
     tmp_path: Path, facts: dict[str, object], said: str
 ) -> None:
     with pytest.raises(UserError, match=said):
-        run_jobs(jobs(tmp_path, 1, **facts), Local(slots=2, devices=[0]), Progress())
+        Local(slots=2, devices=[0]).check(jobs(tmp_path, 1, **facts))
 
 
 def test_a_pool_shares_evenly() -> None:
