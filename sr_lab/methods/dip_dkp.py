@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from sr_lab.backbones.ops.threads import one_thread_if_waking_is_slow
 from sr_lab.data.sample import Sample
+from sr_lab.errors import UserError
 from sr_lab.losses.gradient import gradient_penalty
 from sr_lab.methods.joint import Course, ImagePrior, Joint, Update
 from sr_lab.priors.base import KernelPrior
@@ -28,7 +29,7 @@ class DipDkp(Joint):
         kernel_every: image updates between steps on the data term, which sum its gradients since the last one.
         discard: forget, as published, the gradients that wait when a step towards random kernels comes: with
             5 and 3 those of 201 among 1000 updates. False keeps them.
-        samples: random kernels a step.
+        samples: random kernels a step; 0 makes no such step.
         warm_up: steps towards one random kernel each, before the first image update of a cold start.
         gradient_weight, gradient_exponent: of the penalty on the image; see `gradient_penalty`.
         lr, input_scale, precision, trace_every, weight_average, patience, renormalise, noise_level: as in `Joint`.
@@ -80,6 +81,12 @@ class DipDkp(Joint):
             renormalise,
             noise_level,
         )
+        if min(inner, kernel_every) < 1:
+            raise UserError(
+                f"a step every {min(inner, kernel_every)} updates",
+                where="method.inner" if inner < 1 else "method.kernel_every",
+                fix="use 1 or more; 5 and 3 as published",
+            )
         self.inner, self.kernel_every, self.discard = inner, kernel_every, discard
         self.samples, self.warm_up = samples, warm_up
         self.gradient_weight, self.gradient_exponent = gradient_weight, gradient_exponent
@@ -87,7 +94,7 @@ class DipDkp(Joint):
     def begin(self, sample: Sample) -> Course:
         """Besides, warm the kernel network up, unless an estimate has done that."""
         course = super().begin(sample)
-        if self.start is not None:
+        if self.start is not None or self.warm_up == 0:
             return course
         for kernels in self.prior.draw(self.warm_up).split(1, dim=1):
             with self._kernel_step(course):
@@ -102,7 +109,8 @@ class DipDkp(Joint):
             moving = iteration >= self.prior.first_update
             image = course.image()
             if moving and (iteration - 1) % self.inner == 0:
-                self._step_to_random(course, image.detach())
+                if self.samples:
+                    self._step_to_random(course, image.detach())
                 slope = None if self.discard else slope
             with torch.no_grad(), one_thread_if_waking_is_slow():
                 kernel = self.prior.kernel()

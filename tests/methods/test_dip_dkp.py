@@ -14,6 +14,7 @@ from sr_lab.config.compose import compose, to_plain
 from sr_lab.data.sample import Sample, collate
 from sr_lab.degradation.chain import Degradation
 from sr_lab.degradation.gaussian import GaussianKernels
+from sr_lab.errors import UserError
 from sr_lab.methods.dip_dkp import DipDkp
 from sr_lab.priors.dkp import DKP, published_gaussians
 from sr_lab.priors.fixed import Oracle
@@ -147,10 +148,17 @@ def test_when_the_kernel_steps() -> None:
     random, data = [0, 5, 10], [3, 6, 9, 12]
     assert kernel_steps(prior, iterations=13) == sorted(random + data)
     assert kernel_steps(prior, iterations=13, inner=4, kernel_every=4) == [0, 4, 4, 8, 8, 12, 12]
+    assert kernel_steps(prior, iterations=13, samples=0) == data
     late = DKP(published_gaussians, hidden=8, first_update=7)
     assert kernel_steps(late, iterations=13) == [9, 10, 12], (
         "frozen before update 7, and so before random kernels at 11"
     )
+
+
+@pytest.mark.parametrize("key", ["inner", "kernel_every"])
+def test_a_period_of_nothing_is_refused(key: str) -> None:
+    with pytest.raises(UserError, match=f"method.{key}: a step every 0"):
+        method(**{key: 0})
 
 
 def test_an_image_of_a_batch_equals_the_same_image_alone() -> None:
