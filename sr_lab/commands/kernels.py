@@ -56,7 +56,8 @@ def evaluate(name: str, path: Path, *, flip: bool) -> str:
     from sr_lab.priors.reach import evaluate as judge
 
     rows, notes = [], []
-    for result in judge(name, path, flip=flip):
+    results = judge(name, path, flip=flip)
+    for result in results:
         for label, wanted in (("not learned from", False), ("learned from", True)):
             some = [row for row in result.rows if row.learned is wanted]
             if some:
@@ -75,8 +76,9 @@ def evaluate(name: str, path: Path, *, flip: bool) -> str:
                     ]
                 )
         if result.unfit:
-            some = ", ".join(result.unfit[:5]) + (", ..." if len(result.unfit) > 5 else "")
-            notes.append(f"{len(result.unfit)} kernels do not fit {result.flow}'s {result.side} px: {some}")
+            notes.append(f"do not fit {result.flow}'s {result.side} px: {', '.join(result.unfit)}")
+    new = ", ".join(row.name for row in results[0].rows if not row.learned)
+    notes.append(f"held out or new for {name}: {new or 'none'}")
     heads = ("flow", "window", "kernels", "count", "NLL", "nearest, dB", "worst, dB", "zero kernel, dB")
     notes.append(
         "NLL: nats per kernel, not comparable between flows. nearest: kernel PSNR on the flow's sphere."

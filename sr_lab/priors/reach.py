@@ -83,42 +83,42 @@ def evaluate(name: str, path: Path, *, flip: bool = False) -> list[Evaluation]:
     """Evaluate a flow on kernel files, and after it the shipped flow of the same scale.
 
     Raises:
-        UserError: no such flow, or it does not say its scale; no kernel that fits.
+        UserError: no such flow, or it does not say its scale; no kernel there.
     """
     checkpoint = load_weights(name)
-    scale = scale_of(checkpoint, flow_from(checkpoint, name))
+    flow = flow_from(checkpoint, name)
+    scale = scale_of(checkpoint, flow)
     if scale is None:
         raise UserError(
             "the checkpoint does not say which scale it serves",
             where=name,
-            fix="train it with train_fkp_files",
+            fix="train it with experiment=train_fkp_files",
         )
+    contenders = [(name, checkpoint, flow)]
     shipped = f"fkp_x{scale}"
-    names = [name] + [shipped] * (shipped != name and shipped in all_entries())
-    return [_evaluate(each, path, scale, flip) for each in names]
+    if shipped != name and shipped in all_entries():
+        other = load_weights(shipped)
+        contenders.append((shipped, other, flow_from(other, shipped)))
+    largest = max(flow.side for _, _, flow in contenders)
+    results = []
+    for each, checkpoint, flow in contenders:
+        _, placed = place_kernels(path, scale=scale, size=flow.side, flip=flip)
+        usable = [item for item in placed if item.kernel is not None]
+        learned = set(checkpoint.architecture.get("learned_from", ()))
+        rows = _rows(flow.requires_grad_(False), usable, learned, largest) if usable else []
+        unfit = [item.name for item in placed if item.kernel is None]
+        results.append(Evaluation(each, flow.side, scale, rows, unfit))
+    return results
 
 
-def _evaluate(name: str, path: Path, scale: int, flip: bool) -> Evaluation:
-    checkpoint = load_weights(name)
-    flow = flow_from(checkpoint, name).requires_grad_(False)
-    _, placed = place_kernels(path, scale=scale, size=flow.side, flip=flip)
-    usable = [item for item in placed if item.kernel is not None]
-    learned = set(checkpoint.architecture.get("learned_from", ()))
-    return Evaluation(
-        name,
-        flow.side,
-        scale,
-        _rows(flow, usable, learned) if usable else [],
-        [item.name for item in placed if item.kernel is None],
-    )
-
-
-def _rows(flow: KernelFlow, usable: Sequence[Placed], learned: set[str]) -> list[Reach]:
+def _rows(flow: KernelFlow, usable: Sequence[Placed], learned: set[str], window: int) -> list[Reach]:
+    """Figures per kernel; PSNR is taken over a window that is common to all flows."""
     kernels = torch.stack([torch.from_numpy(item.kernel).float()[None] for item in usable])
     noise = torch.Generator().manual_seed(0)
     with torch.no_grad():
         nll = -flow.log_prob(flow.preprocess(kernels, noise))
-    psnr, floor = kernel_psnr(nearest(flow, kernels), kernels), zero_kernel_floor(kernels)
+    truth = F.pad(kernels, [(window - flow.side) // 2] * 4)
+    psnr, floor = kernel_psnr(nearest(flow, kernels), truth), zero_kernel_floor(truth)
     return [
         Reach(item.name, item.stored is not None and fingerprint(item.stored) in learned, *figures)
         for item, *figures in zip(usable, nll.tolist(), psnr.tolist(), floor.tolist(), strict=True)

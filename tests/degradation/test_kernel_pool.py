@@ -111,13 +111,14 @@ def test_what_is_held_out_is_never_drawn_and_equal_kernels_stay_together(tmp_pat
     folder = write_pool(tmp_path / "pool", 10, (9,))
     for copy in range(5):
         np.save(folder / f"copy{copy}.npy", np.load(folder / "k00.npy"))
-    for seed in range(4):
-        pool = KernelPool(folder, scale=2, held_out=0.3, seed=seed)
+    splits = [KernelPool(folder, scale=2, held_out=0.3, seed=seed) for seed in range(4)]
+    assert len({tuple(pool.held_out_names) for pool in splits}) > 1
+    for pool in splits:
         kept_back = {fingerprint(kernel) for kernel in _stored(folder, pool.held_out_names)}
         assert len(kept_back) == 3
         assert not kept_back & set(pool.learned_from)
         assert len(pool.plain) + len(pool.validation) == 15
-    assert pool.facts() == {"scale": 2, "learned_from": pool.learned_from}
+        assert pool.facts() == {"scale": 2, "learned_from": pool.learned_from}
 
 
 def _stored(folder: Path, names: list[str]) -> list[np.ndarray]:
