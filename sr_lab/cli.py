@@ -181,7 +181,7 @@ def report_command(
         ),
     ] = None,
 ) -> None:
-    """Table, crops and kernels of all runs below a folder: report.html (one file), report.md, results.csv."""
+    """Tables, tests, charts and crops of all runs below a folder: report.html (one file), .md, .csv, .tex."""
     from sr_lab.errors import UserError
     from sr_lab.report.render import write_report
 
@@ -197,6 +197,38 @@ def report_command(
         )
     for path in vars(write_report(root, out, choice)).values():
         typer.echo(path)
+
+
+@app.command("sync")
+def sync_command(
+    root: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with runs, searched to the bottom.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Send without asking.")] = False,
+) -> None:
+    """Send runs that were tracked offline to wandb, after saying which, how many files and how many bytes."""
+    from sr_lab.commands.sync import sync
+
+    sync(root, yes)
+
+
+@app.command("dashboard")
+def dashboard_command(
+    project: Annotated[str, typer.Option(help="wandb project.")] = "sr_lab",
+    entity: Annotated[str, typer.Option(help="wandb team; default your own.")] = "",
+    metric: Annotated[
+        list[str] | None, typer.Option(help="Metric with panels of its own; repeatable.")
+    ] = None,
+    show: Annotated[
+        bool, typer.Option("--show", help="Print its JSON, without network, and make nothing.")
+    ] = False,
+) -> None:
+    """Make the wandb workspace of a sweep, and the template of its report."""
+    from sr_lab.tracking.dashboard import METRICS, save, specification
+
+    if show:
+        typer.echo(specification(project, entity, metric or METRICS))
+        return
+    for address in save(project, entity, metric or METRICS):
+        typer.echo(address)
 
 
 @app.command("doctor")

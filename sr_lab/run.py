@@ -101,8 +101,11 @@ def _run(settings: Settings, config: dict[str, Any], directory: Path, command: s
     record.device = facts.device_name(str(device))
     record.seconds = round(time.perf_counter() - started, 3)
     record.peak_memory_mb = round(facts.peak_memory_mb(str(device)), 1)
-    mirror(record, directory, settings.tracking)
     record.write(directory)
+    note = mirror(record, directory, settings.tracking)
+    if note:
+        record.notes.append(note)
+        record.write(directory)
     return record
 
 
