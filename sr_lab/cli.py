@@ -81,6 +81,32 @@ def study_command(
     study_main(folder, overrides or [], config_dir or [], dry_run)
 
 
+@app.command("search")
+def search_command(
+    overrides: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="KEY=VALUE...",
+            help="'method.lr=tag(log,interval(1e-4,1e-2))'  prior=fkp,softmax  scale=2",
+        ),
+    ],
+    trials: Annotated[int, typer.Option(min=1, help="To have in the end.")] = 20,
+    metric: Annotated[str | None, typer.Option(help="To optimise; default the first of the config.")] = None,
+    prune: Annotated[bool, typer.Option("--prune/--no-prune", help="Stop what is behind the median.")] = True,
+    seed: Annotated[int, typer.Option(help="Of the search; the runs' own is an override.")] = 0,
+    config_dir: Annotated[
+        list[str] | None, typer.Option("--config-dir", help="Folder with config groups of your own.")
+    ] = None,
+) -> None:
+    """Search settings with Optuna over the same launchers: interval(a,b), range(a,b) and a,b make the space.
+
+    The store is out/searches/<id>/optuna.sqlite; the same command goes on with it, after a kill too.
+    """
+    from sr_lab.commands.search import main as search_main
+
+    search_main(overrides, config_dir or [], trials=trials, metric=metric, prune=prune, seed=seed)
+
+
 @app.command("runs")
 def runs_command(
     root: Annotated[Path, typer.Argument(metavar="[DIR]", help="Folder with runs.")] = Path("runs"),

@@ -11,7 +11,7 @@ from pytorch_lightning.loggers import CSVLogger
 
 from sr_lab.config.schema import Settings
 from sr_lab.methods.ema import EMA
-from sr_lab.tracking.progress import progress, quiet
+from sr_lab.tracking.progress import ReportSteps, progress, quiet
 from sr_lab.weights.store import save_checkpoint
 
 WEIGHTS = "weights.pt"
@@ -55,7 +55,7 @@ def fit(
     trainer = trainer_for(
         settings,
         directory,
-        [*ema, best, resumable],
+        [*ema, best, resumable, ReportSteps(directory)],
         logger=CSVLogger(directory, name="", version="curves"),
         enable_checkpointing=True,
         max_epochs=settings.trainer.max_epochs,

@@ -16,13 +16,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
+from sr_lab.config.schema import Settings
 from sr_lab.errors import UserError
 from sr_lab.sweep.job import Job
 
 
 @dataclass(frozen=True)
 class Frozen:
-    """A valid cell: its job, what a table will call it, and whether a record it has is to go."""
+    """A valid cell: its job, what a table will call it, and whether a record it has is to go.
+
+    `objectives` holds the metrics that its record will have, and whether higher is better.
+    """
 
     job: Job
     force: bool
@@ -30,6 +34,7 @@ class Frozen:
     signature: str
     seed: int
     labels: dict[str, str | int]
+    objectives: dict[str, bool]
 
 
 class Here:
@@ -72,7 +77,8 @@ class Here:
             nodes=trainer.num_nodes,
             accelerator=trainer.accelerator,
         )
-        return Frozen(job, settings.force, settings.name, signature(config), settings.seed, labels(settings))
+        facts = (settings.name, signature(config), settings.seed, labels(settings), _objectives(settings))
+        return Frozen(job, settings.force, *facts)
 
 
 class Apart:
@@ -147,6 +153,18 @@ def freeze_all(freeze: Freezer, cells: Sequence[Sequence[str]], labels: Sequence
         bad = sum(map(len, faults.values()))
         raise UserError(f"{bad} of {len(cells)} cells are not valid:\n  " + "\n  ".join(said))
     return list(frozen.values())
+
+
+def _objectives(settings: Settings) -> dict[str, bool]:
+    """By name the metrics of the record, or what a method that only learns watches."""
+    from sr_lab.config.build import locate
+    from sr_lab.metrics.table import METRICS
+
+    method = locate(settings.method["_target_"], "method", settings.allowed)
+    if hasattr(method, "restore"):
+        return {name: METRICS[name].higher_is_better for name in settings.metrics if name in METRICS}
+    name, mode = getattr(method, "monitor", ("val_psnr", "max"))
+    return {name: mode == "max"}
 
 
 def _some(labels: Sequence[str], shown: int = 3) -> str:

@@ -4,12 +4,14 @@ import logging
 import sys
 import time
 import warnings
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback, RichProgressBar
 
 from sr_lab.data.sample import Sample
+from sr_lab.tracking.steps import report_step
 
 
 def progress() -> Callback:
@@ -64,6 +66,19 @@ class ProgressLines(Callback):
         print(
             f"[{done}/{total}] {text} ({seconds:.0f} s, about {left:.0f} s left)", file=sys.stderr, flush=True
         )
+
+
+class ReportSteps(Callback):
+    """Every validation of a fit as a line of `steps.jsonl`, for searches that stop what is not worth going on with."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Report the figures."""
+        if trainer.is_global_zero and trainer.state.fn == "fit":
+            values = {name: float(value) for name, value in trainer.callback_metrics.items()}
+            report_step(self.directory, values, step=trainer.global_step)
 
 
 def quiet() -> None:

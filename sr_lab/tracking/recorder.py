@@ -20,6 +20,7 @@ from sr_lab.io.images import write_image
 from sr_lab.metrics.table import evaluate
 from sr_lab.report.figure import side_by_side
 from sr_lab.tracking.record import ImageFiles, Measures
+from sr_lab.tracking.steps import report_step
 
 MEASURES = "measures.json"
 PERFECT = 100.0  # dB written for a PSNR without error, since JSON has no infinity
@@ -118,6 +119,7 @@ class Recorder(pl.Callback):
         )
         files.figure = self._relative(folder / "figure.png")
         write_json(folder / MEASURES, {"metrics": values, "files": vars(files), "notes": notes})
+        report_step(self.directory, {name: item["value"] for name, item in values.items()}, image=image_id)
 
     def _measure(
         self, sample: Sample, restored: Restored, bicubic: Tensor

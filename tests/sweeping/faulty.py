@@ -10,11 +10,13 @@ from sr_lab.methods.interpolate import Interpolate
 
 
 class Faulty(Interpolate):
-    """Interpolates, but with seed 0 and while the file $FAULTS exists it first does what `fault` says."""
+    """Interpolates, best at quality 0.3; with seed 0 and while $FAULTS exists it first does what `fault` says."""
 
-    def __init__(self, fault: str = "none", aligned: bool = True, quality: float = 0.0) -> None:
+    def __init__(
+        self, fault: str = "none", aligned: bool = True, quality: float = 0.0, pause: float = 0.0
+    ) -> None:
         super().__init__(aligned)
-        self.fault, self.quality = fault, quality
+        self.fault, self.quality, self.pause = fault, quality, pause
 
     def bind(self, degradation: Degradation, seed: int) -> None:
         self.seed = seed
@@ -35,6 +37,7 @@ class Faulty(Interpolate):
                 time.sleep(0.05)
             while self.fault == "hang":
                 time.sleep(0.1)
+        time.sleep(self.pause)
         restored = super().restore(sample)
         restored.sr = restored.sr + abs(self.quality - 0.3)
         return restored
