@@ -163,8 +163,10 @@ def draw_dots(
             f'<circle class="dot {line_class(dot.style)}" cx="{x:.1f}" cy="{y:.1f}" r="{size}">{words}</circle>'
         )
         if dot.mark:
+            at, anchor = (x - 7, "end") if x > WIDTH - _RIGHT - 25 else (x + 7, "start")
             parts.append(
-                f'<text class="mark" x="{x + 7:.1f}" y="{y + 3.5:.1f}">{Markup.escape(dot.mark)}</text>'
+                f'<text class="mark" x="{at:.1f}" y="{y + 3.5:.1f}" text-anchor="{anchor}">'
+                f"{Markup.escape(dot.mark)}</text>"
             )
     return Chart(title, _svg(alt, parts))
 

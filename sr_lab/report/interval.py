@@ -23,8 +23,8 @@ def interval(parts: Sequence[Part]) -> tuple[float, float] | None:
     belong to a part: their share of the variance is the between-seeds component of a two-way analysis of variance, so
     that chance within an image is not counted twice. Three seeds, or five images, say little about a variance: either
     share is drawn with the uncertainty of its own (chi-square) scale, which for normal values is Student's factor.
-    A plain bootstrap leaves that out and covers 60 to 85 % of the time at such numbers. None below three images: of
-    two the interval would be 13 standard errors wide either way.
+    A plain bootstrap leaves that out and misses the truth too often at such numbers. None below three images: of two,
+    the interval would reach 13 standard errors either way.
 
     Args:
         parts: rows are the same images in the same order; every image has a value of some seed.

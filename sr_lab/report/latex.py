@@ -26,6 +26,8 @@ _SPECIAL = {
     LEVEL: "Underlined",
 } | {character: f"\\{character}" for character in "&%$#_{}"}
 
+_SAID = ("Numbers", "In brackets", "Bold", LEVEL, "Oracle")  # of the reading, what these tables show
+
 
 def to_latex(title: str, table: Table, verdicts: Sequence[Verdict] = (), against: str = "") -> str:
     r"""Tables to `\input` where booktabs is loaded; protocols and reading stand in the caption.
@@ -65,7 +67,7 @@ def _results(title: str, table: Table) -> str:
         "l" * len(table.label_titles) + "r" * (len(heads) - len(table.label_titles)),
         heads,
         "\n\\midrule\n".join(blocks),
-        " ".join([*caption, *table.reading, *protocols]),
+        " ".join([*caption, *(line for line in table.reading if line.startswith(_SAID)), *protocols]),
         "results",
     )
 

@@ -123,7 +123,7 @@ def _table(record: Record) -> dict[str, Any]:
 
     if not record.images:
         return {}
-    rows = [
+    rows: list[Any] = [
         [image, files.seconds, *(measures.per_image.get(image) for measures in record.metrics.values())]
         for image, files in record.images.items()
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 from sr_lab.errors import UserError
@@ -51,8 +52,8 @@ def build(project: str, entity: str, metrics: Sequence[str]) -> tuple[Any, Any]:
         UserError: wandb-workspaces is not installed.
     """
     try:
-        import wandb_workspaces.reports.v2 as wr
-        import wandb_workspaces.workspaces as ws
+        wr: Any = import_module("wandb_workspaces.reports.v2")
+        ws: Any = import_module("wandb_workspaces.workspaces")
     except ImportError as error:
         raise UserError(
             "wandb-workspaces is not installed",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,8 +47,8 @@ def test_the_seeds_share_is_that_of_a_two_way_analysis_of_variance() -> None:
     matrix = random.normal(0, 1, (12, 1)) + random.normal(0, 0.8, 4) + random.normal(0, 0.5, (12, 4))
     images, seeds = np.indices(matrix.shape)
     data = pandas.DataFrame({"y": matrix.ravel(), "image": images.ravel(), "seed": seeds.ravel()})
-    squares = anova_lm(formula.ols("y ~ C(image) + C(seed)", data).fit())["mean_sq"]
-    component = (squares["C(seed)"] - squares["Residual"]) / 12
+    squares: Any = anova_lm(formula.ols("y ~ C(image) + C(seed)", data).fit())["mean_sq"]
+    component = (float(squares["C(seed)"]) - float(squares["Residual"])) / 12
     assert component > 0
     assert _seed_error(matrix) == pytest.approx((component / 4) ** 0.5)
 

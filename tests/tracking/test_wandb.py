@@ -36,7 +36,7 @@ def unreachable(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPa
 
 
 def _settings(**changes: Any) -> TrackingSettings:
-    return TrackingSettings(**({"name": "offline", "mode": "offline"} | changes))
+    return TrackingSettings.model_validate({"name": "offline", "mode": "offline"} | changes)
 
 
 def _read_back(directory: Path) -> dict[str, list[dict[str, Any]]]:
