@@ -24,7 +24,7 @@ from reference.dip_fkp import DipFkp  # noqa: E402  # pyright: ignore[reportMiss
 
 from sr_lab.backbones.skip import SkipNet, noise_input  # noqa: E402
 from sr_lab.config.compose import compose, to_plain  # noqa: E402
-from sr_lab.config.schema import validate  # noqa: E402
+from sr_lab.config.schema import validate, without_unused  # noqa: E402
 from sr_lab.data.sample import Sample, collate  # noqa: E402
 from sr_lab.metrics.image import psnr  # noqa: E402
 from sr_lab.metrics.kernel import kernel_psnr  # noqa: E402
@@ -37,9 +37,8 @@ FLOW = ROOT.parent / "shared" / "weights" / "FKP_x4.pt"
 
 def setting(seed: int) -> tuple[Any, Sample]:
     """The method of the experiment and its one sample."""
-    settings = validate(
-        to_plain(compose(["experiment=dip_fkp_crop", "prior=fkp_published", "solver=null", f"seed={seed}"]))
-    )
+    overrides = ["experiment=dip_fkp_crop", "prior=fkp_published", "backbone@solver=none", f"seed={seed}"]
+    settings = validate(without_unused(to_plain(compose(overrides))))
     parts = _parts(settings)
     data = _data(settings, parts, Path("nowhere"))
     data.setup("test")

@@ -94,6 +94,7 @@ def quiet() -> None:
         ".*smaller than the logging interval.*",
         ".*dataloader is not resumable.*",
         ".*TypedStorage is deprecated.*",
+        ".*The `srun` command is available on your system but is not used.*",
         ".*`isinstance\\(treespec.*",
     ):
         warnings.filterwarnings("ignore", pattern)
