@@ -22,6 +22,7 @@ from sr_lab.run import run
 
 WIDTHS = {"width": 8, "skip": 4, "levels": 3, "non_local_from": 2}
 SMALL = partial(SkipNet, **WIDTHS)
+TINY = partial(SkipNet, width=2, skip=1, levels=2, non_local_from=3)
 
 
 def sample(image_id: str = "a", seed: int = 0, side: int = 64) -> Sample:
@@ -42,8 +43,8 @@ def method(prior: DKP | None = None, **options: Any) -> DipDkp:
 def kernel_steps(prior: DKP, **options: Any) -> list[int]:
     """Image updates made before each step of the kernel network."""
     steps: list[int] = []
-    made = method(prior, **options)
-    course = made.begin(sample())
+    made = method(prior, backbone=TINY, **options)
+    course = made.begin(sample(side=32))
     assert course.kernel_adam is not None
     count = 0
     course.kernel_adam.register_step_post_hook(lambda *_: steps.append(count))
@@ -133,10 +134,10 @@ class Watched(DKP):
 @pytest.mark.parametrize(("discard", "summed"), [(True, [3, 1, 3, 2, 3]), (False, [3, 3, 3, 3, 3])])
 def test_gradients_that_wait_are_forgotten_or_kept(discard: bool, summed: list[int]) -> None:
     prior = Watched()
-    made = method(prior, discard=discard)
+    made = method(prior, backbone=TINY, discard=discard)
     made.bind(Sum(2, GaussianKernels(2)), 0)
     made.distance = lambda out, lr, iteration: out.mean((1, 2, 3))
-    for _ in zip(range(16), made.updates(made.begin(sample())), strict=False):
+    for _ in zip(range(16), made.updates(made.begin(sample(side=32))), strict=False):
         pass
     # the slopes of the data term are whole numbers, those towards random kernels differ from pixel to pixel
     slopes = [slope for slope in prior.slopes if slope.std() < 1e-5]
@@ -158,7 +159,7 @@ def test_when_the_kernel_steps() -> None:
 @pytest.mark.parametrize("key", ["inner", "kernel_every"])
 def test_a_period_of_nothing_is_refused(key: str) -> None:
     with pytest.raises(UserError, match=f"method.{key}: a step every 0"):
-        method(**{key: 0})
+        method(None, **{key: 0})
 
 
 def test_an_image_of_a_batch_equals_the_same_image_alone() -> None:
@@ -190,7 +191,7 @@ def test_a_warm_start_begins_at_the_estimate() -> None:
     torch.testing.assert_close(kernel, given.kernel, rtol=0, atol=1e-3)
 
 
-TINY = [
+RUN = [
     "experiment=dip_dkp",
     "scale=2",
     "dataset.images.names=[astronaut]",
@@ -203,10 +204,10 @@ TINY = [
 ]
 
 
-@pytest.mark.parametrize("family", ["gaussian", "line_motion", "camera_shake"])
-def test_every_family_runs_end_to_end(family: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("family", ["line_motion", "camera_shake"])
+def test_every_motion_family_runs_end_to_end(family: str, tmp_path: Path) -> None:
     overrides = [f"prior/kernels={family}", f"degradation={family}", f"out={tmp_path}"]
-    record, directory = run(to_plain(compose([*TINY, *overrides])))
+    record, directory = run(to_plain(compose([*RUN, *overrides])))
     assert record is not None
     assert (record.labels["prior"], record.labels["method"]) == ("dkp_published", "dip_dkp")
     assert record.metrics["kernel_psnr"].mean > 20
@@ -216,7 +217,7 @@ def test_every_family_runs_end_to_end(family: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("recipe", ["dip_dkp", "dip_dkp_plus"])
 def test_recipes_run_end_to_end(recipe: str, tmp_path: Path) -> None:
     record, _ = run(
-        to_plain(compose([*TINY, f"experiment={recipe}", f"out={tmp_path}", "prior@start=spectral"]))
+        to_plain(compose([*RUN, f"experiment={recipe}", f"out={tmp_path}", "prior@start=spectral"]))
     )
     assert record is not None
     assert record.labels["start"] == "spectral"
