@@ -14,12 +14,17 @@ def full_convolution(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def implied_kernel(layers: list[np.ndarray]) -> np.ndarray:
     """The correlation kernel of correlating layers, (out, in, side, side) each, pushed through one by one."""
-    channels = [np.ones((1, 1))]
+    channels = np.ones((1, 1, 1))
     for layer in layers:
-        channels = [
-            sum(full_convolution(weights, image) for image, weights in zip(channels, row, strict=True))
-            for row in layer
-        ]
+        channels = np.array(
+            [
+                np.sum(
+                    [full_convolution(weights, image) for image, weights in zip(channels, row, strict=True)],
+                    0,
+                )
+                for row in layer
+            ]
+        )
     (kernel,) = channels
     return kernel
 
@@ -49,7 +54,7 @@ def correlate_every_second(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
 
 def off_centre(kernel: np.ndarray, centre: float) -> float:
     """Squared distance of the centre of mass from (centre, centre), mean of both axes."""
-    distance = 0.0
+    distance = np.zeros(2)
     for row in range(len(kernel)):
         for column in range(len(kernel)):
             distance += kernel[row, column] / kernel.sum() * np.array([row - centre, column - centre])

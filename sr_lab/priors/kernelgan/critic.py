@@ -3,7 +3,6 @@
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.utils import skip_init
 
 WIDTH = 32
 LAYERS = 5
@@ -46,8 +45,11 @@ def gradient_penalty(
 
 
 def _conv(channels_in: int, channels_out: int, generator: torch.Generator) -> nn.Conv2d:
-    conv = skip_init(nn.Conv2d, channels_in, channels_out, 3)
-    nn.init.normal_(conv.weight, 0.0, 0.02, generator=generator)
+    conv = nn.Conv2d(channels_in, channels_out, 3, device="meta").to_empty(
+        device="cpu"
+    )  # no global random numbers
     bound = (channels_in * 9) ** -0.5
+    nn.init.normal_(conv.weight, 0.0, 0.02, generator=generator)
+    assert conv.bias is not None
     nn.init.uniform_(conv.bias, -bound, bound, generator=generator)
     return conv

@@ -31,12 +31,15 @@ def recentred(kernel: Float[Tensor, "1 1 k k"], size: int, centre: float) -> Flo
     """The kernel in a window of odd side, its centre of mass moved there by a cubic spline, non-negative, sum 1."""
     wide = F.pad(kernel.double(), [size] * 4)  # room to move in before the window cuts
     before = (wide.shape[-1] - size) // 2
-    shift = centre + before - centre_of_mass(wide)
-    for _ in range(5):  # tails that are cut off displace the centre again, by less each time
+
+    def placed(shift: Tensor) -> Tensor:
         moved = spline_shift(wide[0], shift)[None, :, before : before + size, before : before + size]
-        placed = moved.clamp_min(0) / moved.clamp_min(0).sum()
-        shift = shift + centre - centre_of_mass(placed)
-    return placed.to(kernel)
+        return moved.clamp_min(0) / moved.clamp_min(0).sum()
+
+    shift = centre + before - centre_of_mass(wide)
+    for _ in range(4):  # tails that are cut off displace the centre again, by less each time
+        shift = shift + centre - centre_of_mass(placed(shift))
+    return placed(shift).to(kernel)
 
 
 def windowed(kernel: Float[Tensor, "1 1 k k"], size: int) -> Float[Tensor, "1 1 n n"]:
