@@ -70,6 +70,7 @@ class Restored:
         trace: one dict per recorded iteration: `iteration`, `loss`, and figures per image as lists.
         seconds: wall time of the restoration, for the whole batch.
         stages: further outputs by name, such as the image prior's own image before a non-blind step.
+        uncertainty: standard deviation of the logarithm of each kernel's variance, where the prior knows it.
     """
 
     sr: Float[Tensor, "b c hs ws"]
@@ -77,3 +78,4 @@ class Restored:
     trace: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
     stages: dict[str, Float[Tensor, "b c hs ws"]] = field(default_factory=dict)
+    uncertainty: Float[Tensor, " b"] | None = None

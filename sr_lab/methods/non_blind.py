@@ -50,7 +50,8 @@ class NonBlind(Method):
             self.renormalise,
             self.degradation.phase,
         )
-        return Restored(sr, kernel, seconds=time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        return Restored(sr, kernel, seconds=seconds, uncertainty=self.prior.uncertainty())
 
 
 def noise_of(sample: Sample, told: float | None) -> Float[Tensor, " b"]:

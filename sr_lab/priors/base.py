@@ -57,6 +57,10 @@ class KernelPrior(nn.Module, ABC):
     def after_step(self) -> None:
         """Project the parameters onto their constraint; called on every iteration, frozen or not."""
 
+    def uncertainty(self) -> Float[Tensor, " b"] | None:
+        """Standard deviation of the logarithm of each kernel's variance, where a prior knows how sure it is."""
+        return None
+
     def steppable(self) -> list[nn.Parameter]:
         """Parameters that the method optimises."""
         return [parameter for parameter in self.parameters() if parameter.requires_grad]

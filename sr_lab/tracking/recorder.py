@@ -137,6 +137,13 @@ class Recorder(pl.Callback):
             staged = evaluate(self.metrics, sr=image, scale=sample.scale, hr=sample.hr)
             measured |= {f"{name}@{stage}": value for name, value in staged.measured.items()}
         values: dict[str, Any] = {}
+        if restored.uncertainty is not None:
+            values["kernel_uncertainty"] = {
+                "value": restored.uncertainty.item(),
+                "protocol": "standard deviation of the log-variance, by the prior's own account; needs no truth",
+                "higher_is_better": False,
+                "unit": "",
+            }
         notes = list(evaluation.notes)
         for name, item in measured.items():
             value = item.values[0]
@@ -190,6 +197,7 @@ def _one_restored(restored: Restored, index: int, count: int) -> Restored:
         trace=[{k: v[index] if isinstance(v, list) else v for k, v in row.items()} for row in restored.trace],
         seconds=restored.seconds / count,
         stages={name: take(image) for name, image in restored.stages.items()},
+        uncertainty=None if restored.uncertainty is None else take(restored.uncertainty),
     )
 
 

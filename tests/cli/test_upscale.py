@@ -101,6 +101,7 @@ def test_a_folder_keeps_its_structure_and_a_bad_file_costs_only_itself(tmp_path:
         assert not (tmp_path / "out" / name).exists()
 
 
+@pytest.mark.filterwarnings("ignore:'small.png' shows little of its blur")
 @pytest.mark.parametrize("scale", ["2", "4"])
 def test_a_20x20_image_is_restored(tmp_path: Path, scale: str) -> None:
     write_image(tmp_path / "small.png", photograph(20, 20))

@@ -1,5 +1,6 @@
 """Spectral kernel prior: the blur read off the LR image itself, in a second, with no image to optimise."""
 
+import math
 import warnings
 from dataclasses import dataclass
 
@@ -23,6 +24,11 @@ from sr_lab.priors.spectral.whittle import search
 
 SMALLEST = 16  # LR pixels a side below which a periodogram has too few frequencies
 FLAT = 1.5 / 255  # rms of the luminance about its mean: hardly more than rounding
+STRANGE = (
+    1.2  # misfit of the spectrum; blurred photographs have 0.2 to 0.75, stripes and single tones 3 and more
+)
+BEYOND = 3.0  # of its prior's standard deviations: a log-variance that no blur of the family should have
+UNSURE = 0.3  # standard deviation of the log-variance above which a person is told
 
 
 @dataclass(frozen=True)
@@ -31,17 +37,22 @@ class Estimate:
 
     Args:
         shape: numbers of the family; see `spectral.shape` for Gaussian blurs.
-        precision: of the shape.
         log_variance_sd: standard deviation of the log-variance: 0.1 is a width known to 5 %.
         noise: standard deviation of the LR noise, quantisation included; None if it was not fitted.
-        informed: False where the image told nothing and the typical kernel stands in.
+        covariance: of the shape's error.
+        doubt: why the image told nothing, so that the typical kernel stands in; None if it told something.
     """
 
     shape: Float[Tensor, " p"]
-    precision: Float[Tensor, "p p"]
     log_variance_sd: float
     noise: float | None
-    informed: bool = True
+    covariance: Float[Tensor, "p p"]
+    doubt: str | None = None
+
+    @property
+    def informed(self) -> bool:
+        """Whether the image told anything."""
+        return self.doubt is None
 
 
 class Spectral(KernelPrior):
@@ -68,7 +79,7 @@ class Spectral(KernelPrior):
     def __init__(
         self,
         weights: str | None = "kernel_net",
-        temper: float = 0.03,
+        temper: float = 0.08,
         caution: float = 1.0,
         family: Family | None = None,
     ) -> None:
@@ -95,10 +106,16 @@ class Spectral(KernelPrior):
         size = kernel_size_of(sample, degradation)
         # a family without kernels of this size says so before the work
         self.family.render(self.family.typical(sample.scale)[None], sample.scale, size)
-        self.estimates = [
-            self._estimate(grey, sample.scale, image_id)
-            for grey, image_id in zip(luminance(sample.lr), sample.image_ids, strict=True)
-        ]
+        self.estimates = [self._estimate(grey, sample.scale) for grey in luminance(sample.lr)]
+        for estimate, image_id in zip(self.estimates, sample.image_ids, strict=True):
+            if estimate.doubt:
+                warnings.warn(f"'{image_id}' {estimate.doubt}: a typical kernel is assumed", stacklevel=2)
+            elif estimate.log_variance_sd > UNSURE:
+                percent = 100 * math.expm1(estimate.log_variance_sd / 2)
+                warnings.warn(
+                    f"'{image_id}' shows little of its blur: the width is known to {percent:.0f} %",
+                    stacklevel=2,
+                )
         shapes = torch.stack([self._cautious(estimate) for estimate in self.estimates])
         kernels = to_anchor(self.family.render(shapes, sample.scale, size), degradation.anchor)
         self.register_buffer("estimated", kernels.to(sample.lr))
@@ -107,41 +124,60 @@ class Spectral(KernelPrior):
         """The estimates."""
         return self.estimated
 
-    def _estimate(self, grey: Float[Tensor, "1 h w"], scale: int, image_id: str) -> Estimate:
+    def uncertainty(self) -> Float[Tensor, " b"]:
+        """Standard deviations of the log-variances."""
+        return torch.tensor([estimate.log_variance_sd for estimate in self.estimates])
+
+    def _estimate(self, grey: Float[Tensor, "1 h w"], scale: int) -> Estimate:
         blur = self.family.prior(scale)
         reason = uninformative(grey[0])
         if reason:
-            warnings.warn(f"'{image_id}' {reason}: a typical kernel is assumed", stacklevel=3)
-            shape = self.family.typical(scale)
-            return Estimate(shape, blur.precision, self._spread(shape, blur.precision), None, informed=False)
+            return self._typical(scale, reason)
         if self.net is not None:
             blur = Gaussian(*guess(self.net.to(grey.device), grey[None], scale))
         if self.temper == 0:
-            return Estimate(blur.mean, blur.precision, self._spread(blur.mean, blur.precision), None)
+            covariance = torch.linalg.inv(blur.precision)
+            return Estimate(blur.mean, self._spread(blur.mean, covariance), None, covariance)
         prior = belief(blur)
         numbers = len(blur.mean)
         starts = [torch.cat([start, prior.mean[numbers:]]) for start in self.family.starts(blur)]
         best = search(periodogram(grey[0]), scale, self.family, prior, starts, self.temper)
-        shape, precision = best.parameters[:numbers], torch.linalg.inv(best.covariance[:numbers, :numbers])
+        if best.misfit > STRANGE:
+            return self._typical(scale, "has a spectrum that blurred photographs do not have")
+        shape, covariance = best.parameters[:numbers], best.covariance[:numbers, :numbers]
+        if self._beyond(shape, scale):
+            return self._typical(scale, "fits no blur of this family (noise, or far out of focus)")
         noise = float(torch.exp(best.parameters[-1] / 2))
-        return Estimate(shape, precision, self._spread(shape, precision), noise)
+        return Estimate(shape, self._spread(shape, covariance), noise, covariance)
 
-    def _spread(self, shape: Float[Tensor, " p"], precision: Float[Tensor, "p p"]) -> float:
+    def _typical(self, scale: int, doubt: str) -> Estimate:
+        """What stands in for an estimate."""
+        shape, covariance = self.family.typical(scale), torch.linalg.inv(self.family.prior(scale).precision)
+        return Estimate(shape, self._spread(shape, covariance), None, covariance, doubt)
+
+    def _beyond(self, shape: Float[Tensor, " p"], scale: int) -> bool:
+        """Whether the blur is far wider than those of the family."""
+        prior = self.family.prior(scale)
+        limit = BEYOND * self._spread(prior.mean, torch.linalg.inv(prior.precision))
+        return float(self.family.log_variance(shape) - self.family.log_variance(prior.mean)) > limit
+
+    def _spread(self, shape: Float[Tensor, " p"], covariance: Float[Tensor, "p p"]) -> float:
         """Standard deviation of the log-variance."""
         towards = torch.func.grad(self.family.log_variance)(shape)
-        return float(torch.sqrt(towards @ torch.linalg.solve(precision, towards)))
+        return float(torch.sqrt(towards @ covariance @ towards))
 
     def _cautious(self, estimate: Estimate) -> Float[Tensor, " p"]:
         """The likeliest shape given that its log-variance lies `caution` standard deviations below the mean."""
         if self.caution == 0 or not estimate.informed:
             return estimate.shape
         towards = torch.func.grad(self.family.log_variance)(estimate.shape)
-        step = torch.linalg.solve(estimate.precision, towards) / estimate.log_variance_sd
-        return estimate.shape - self.caution * step
+        return estimate.shape - self.caution / estimate.log_variance_sd * (estimate.covariance @ towards)
 
 
 def uninformative(grey: Float[Tensor, "h w"]) -> str | None:
-    """Why an image tells nothing of its blur, or None."""
+    """Why an image tells nothing of its blur, as far as that shows before the work; or None."""
+    if not bool(grey.isfinite().all()):
+        return "has pixels that are not numbers"
     if min(grey.shape) < SMALLEST:
         return f"has {grey.shape[1]}x{grey.shape[0]} pixels, fewer than {SMALLEST} a side"
     if float(grey.std(correction=0)) < FLAT:

@@ -17,11 +17,19 @@ _THINNING, _TRIES, _KEPT = 7, 6, 2  # 7 does not divide the side of a tile
 
 @dataclass(frozen=True)
 class Fit:
-    """Where the posterior is greatest, its curvature there as a covariance, and the objective."""
+    """Where the posterior is greatest.
+
+    Args:
+        parameters: there.
+        covariance: from the curvature there.
+        objective: there.
+        misfit: standard deviation of log P(f) - log S(f) over the frequencies.
+    """
 
     parameters: Float[Tensor, " p"]
     covariance: Float[Tensor, "p p"]
     objective: float
+    misfit: float
 
 
 def fit(
@@ -76,7 +84,7 @@ def fit(
             damping *= 5
         if gain < 1e-4:
             break
-    return Fit(parameters, torch.linalg.inv(fisher), value)
+    return Fit(parameters, torch.linalg.inv(fisher), value, float((power.log() - log_s).std()))
 
 
 def search(

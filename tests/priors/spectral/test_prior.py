@@ -1,13 +1,13 @@
 """The spectral prior on real photographs, and on images that tell nothing."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from sr_lab.backbones.kernel_net import Belief, KernelNet, kernel_net_from, load_kernel_net
-from sr_lab.config.build import build
 from sr_lab.config.compose import compose, to_plain
-from sr_lab.config.schema import validate
 from sr_lab.data.sample import Sample
 from sr_lab.degradation.anchor import Anchor
 from sr_lab.degradation.chain import Degradation
@@ -25,6 +25,7 @@ from sr_lab.priors.spectral.line import LineMotions
 from sr_lab.priors.spectral.luminance import luminance
 from sr_lab.priors.spectral.prior import Spectral
 from sr_lab.priors.spectral.shape import covariance, render
+from sr_lab.run import run
 from sr_lab.weights.store import Checkpoint
 
 
@@ -79,18 +80,84 @@ def test_kernels_lie_at_the_anchor_of_the_degradation() -> None:
     torch.testing.assert_close(kernels[0], kernels[1].flip(-2, -1))
 
 
+def pattern(name: str) -> torch.Tensor:
+    """LR images that tell nothing of a blur, or next to nothing."""
+
+    def noise(height: int, width: int) -> torch.Tensor:
+        return torch.randn(height, width, generator=torch.Generator().manual_seed(0))
+
+    y, x = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
+    grey = {
+        "flat": torch.full((64, 64), 0.5),
+        "white": torch.ones(64, 64),
+        "not numbers": torch.full((64, 64), torch.nan),
+        "8 pixels": 0.5 + 0.1 * noise(8, 8),
+        "15 pixels": 0.5 + 0.1 * noise(40, 15),
+        "checkerboard": (x + y) % 2,
+        "stripes": (x // 4) % 2,
+        "tone": 0.5 + 0.4 * torch.sin(0.9 * x),
+        "gradient": x / 64,
+        "faint noise": 0.5 + 0.01 * noise(64, 64),
+        "noise": 0.5 + 0.1 * noise(64, 64),
+    }[name]
+    return grey[None, None]
+
+
+@pytest.mark.parametrize("scale", [2, 4])
 @pytest.mark.parametrize(
-    ("lr", "why"),
-    [(torch.full((1, 3, 40, 40), 0.5), "flat"), (torch.rand(1, 3, 12, 40), "fewer than 16")],
+    ("name", "why"),
+    [
+        ("flat", "is flat"),
+        ("white", "is flat"),
+        ("not numbers", "not numbers"),
+        ("8 pixels", "fewer than 16"),
+        ("15 pixels", "fewer than 16"),
+        ("checkerboard", "photographs do not have"),
+        ("stripes", "photographs do not have"),
+        ("tone", "photographs do not have"),
+        ("gradient", "photographs do not have"),
+        ("faint noise", "no blur of this family"),
+    ],
 )
 def test_an_image_that_tells_nothing_gets_the_typical_kernel_and_a_warning(
-    lr: torch.Tensor, why: str
+    name: str, why: str, scale: int
 ) -> None:
-    prior = Spectral()
-    with pytest.warns(UserWarning, match=why):
-        prior.start(Sample(lr, 4, ["dull"]), Degradation(4, GaussianKernels(4)), [])
+    prior, size = Spectral(), 4 * scale + 3
+    with pytest.warns(UserWarning, match=f"'dull' .*{why}.* typical kernel"):
+        prior.start(Sample(pattern(name), scale, ["dull"]), Degradation(scale, GaussianKernels(scale)), [])
     assert not prior.estimates[0].informed
-    torch.testing.assert_close(prior.kernel(), render(typical_shape(4)[None], 4, 19))
+    torch.testing.assert_close(prior.kernel(), render(typical_shape(scale)[None], scale, size))
+
+
+def test_doubt_is_said_and_reported() -> None:
+    prior = Spectral()
+    degradation = Degradation(2, GaussianKernels(2))
+    with pytest.warns(UserWarning, match="'noise' shows little of its blur: the width is known to 31 %"):
+        prior.start(Sample(pattern("noise"), 2, ["noise"]), degradation, [])
+    assert prior.uncertainty().item() > 0.5
+    sample, degradation = blurred(2)
+    prior.start(sample, degradation, [])
+    assert prior.uncertainty().item() < 0.1
+
+
+@pytest.mark.parametrize("channels", [1, 2, 5])
+def test_any_number_of_channels_will_do(channels: int) -> None:
+    sample, degradation = blurred(2)
+    grey = luminance(sample.lr)
+    kernels = []
+    for lr in (grey, grey.repeat(1, channels, 1, 1)):
+        prior = Spectral()
+        prior.start(Sample(lr, 2, ["bands"]), degradation, [])
+        kernels.append(prior.kernel())
+    torch.testing.assert_close(kernels[0], kernels[1], rtol=0, atol=1e-5)
+
+
+def test_saturated_pixels_do_no_harm() -> None:
+    sample, degradation = blurred(2)
+    prior = Spectral()
+    prior.start(Sample((3 * sample.lr - 1).clamp(0, 1), 2, ["hard light"]), degradation, [])
+    assert prior.kernel().isfinite().all()
+    assert prior.estimates[0].informed
 
 
 def test_a_turned_image_has_a_turned_blur() -> None:
@@ -199,6 +266,10 @@ def test_what_does_not_go_together_is_said() -> None:
 
 
 @pytest.mark.parametrize("name", ["spectral", "spectral_line", "spectral_flow"])
-def test_every_config_builds(name: str) -> None:
-    config = to_plain(compose([f"prior={name}", "scale=2", "method=fast", "dataset=skimage"]))
-    assert isinstance(build(validate(config).prior or {}, "prior"), Spectral)
+def test_every_config_makes_a_whole_run(name: str, tmp_path: Path) -> None:
+    overrides = ["experiment=fast", f"prior={name}", "dataset=skimage", "dataset.images.names=[astronaut]"]
+    where = ["dataset.images.crop=[80,180,96,96]", "scale=2", f"out={tmp_path}", "metrics=[kernel_psnr]"]
+    record, _ = run(to_plain(compose([*overrides, *where])))
+    assert record is not None
+    assert record.labels["prior"] == name
+    assert 0 < record.metrics["kernel_uncertainty"].per_image["astronaut"] < 1
