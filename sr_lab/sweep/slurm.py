@@ -127,12 +127,8 @@ class Slurm(Launcher):
             if status.state in ("failed", "pruned") and status.attempt <= before:
                 status = replace(status, state="queued")  # what it said before this attempt
             live = identity in self._live
-            told = stored(job.folder).state == status.state  # its last word, after the record
-            if (
-                (status.state == "complete" and told)
-                or (status.state in ("failed", "pruned") and not live)
-                or (not live and status.state == "complete")
-            ):
+            last_word = not live or stored(job.folder).state == status.state
+            if status.state in ("complete", "failed", "pruned") and last_word:
                 ended.append((job, status))
             elif not live:
                 since = self._gone.setdefault(name, time.monotonic())
@@ -143,6 +139,7 @@ class Slurm(Launcher):
             else:
                 continue
             del self._running[name]
+            self._live.discard(identity)  # a further attempt is a new job
             self._gone.pop(name, None)
         return ended
 

@@ -94,5 +94,6 @@ def quiet() -> None:
         ".*dataloader is not resumable.*",
         ".*TypedStorage is deprecated.*",
         ".*`isinstance\\(treespec.*",
+        ".*`srun` command is available.*",  # jobs of a sweep do not need it
     ):
         warnings.filterwarnings("ignore", pattern)
