@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -119,8 +119,7 @@ class Attempt:
             self._watch()
             return None
         _kill(self._tree)  # what a dead head left behind
-        facts = asdict(self.status) | {"seconds": round(time.monotonic() - self.started, 2)}
-        status = Status(**facts | self._outcome(code))
+        status = replace(self._outcome(code), seconds=round(time.monotonic() - self.started, 2))
         if self.first:
             (self.job.folder / FAULT).unlink(missing_ok=True)
             status.write(self.job.folder)
@@ -176,29 +175,29 @@ class Attempt:
             return
         self.stop(wish["state"], wish["reason"])
 
-    def _outcome(self, code: int) -> dict[str, object]:
+    def _outcome(self, code: int) -> Status:
         """State, reason and detail from what the tree left behind."""
-        folder = self.job.folder
+        folder, status = self.job.folder, self.status
         if (folder / RESULT).is_file():
-            return {"state": "complete"}
+            return replace(status, state="complete")
         if self._asked is not None:
             state, reason = self._asked
-            return {"state": state, "reason": reason}
+            return replace(status, state=state, reason=reason)
+        status = replace(status, state="failed")
         try:
-            return {"state": "failed", **json.loads((folder / FAULT).read_text(encoding="utf-8"))}
-        except (OSError, ValueError):
+            return replace(status, **json.loads((folder / FAULT).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
             pass
-        if code == PREEMPTED or code == -signal.SIGTERM:
-            return {"state": "interrupted", "reason": "stopped by SIGTERM"}
-        detail = _tail(folder / LOG)
+        if code in (PREEMPTED, -signal.SIGTERM):
+            return replace(status, state="interrupted", reason="stopped by SIGTERM")
         if code < 0:
-            name = signal.Signals(-code).name
-            reason = f"killed by {name} at {self.status.peak_memory_mb:.0f} MB"
+            reason = f"killed by {signal.Signals(-code).name} at {status.peak_memory_mb:.0f} MB"
             if -code == signal.SIGKILL:
                 reason += ": by hand, or by the system for want of memory"
-            return {"state": "failed", "reason": reason, "detail": detail}
-        said = "ended without a record" if code == 0 else f"ended with exit code {code}"
-        return {"state": "failed", "reason": f"{said}; its log says why", "detail": detail}
+        else:
+            said = "ended without a record" if code == 0 else f"ended with exit code {code}"
+            reason = f"{said}; its log says why"
+        return replace(status, reason=reason, detail=_tail(folder / LOG))
 
     def _processes(self) -> list[psutil.Process]:
         with contextlib.suppress(psutil.NoSuchProcess):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Iterable
@@ -72,7 +73,7 @@ class RayCluster(Launcher):
                 ray.init(
                     address=self.address,
                     log_to_driver=False,
-                    logging_level="ERROR",
+                    logging_level=logging.ERROR,
                     runtime_env={"env_vars": passed},
                 )
             except (ConnectionError, RuntimeError, ValueError) as error:
@@ -115,6 +116,7 @@ class RayCluster(Launcher):
     def ended(self) -> list[tuple[Job, Status]]:
         """Jobs that have ended since the last call."""
         import ray
+        from ray.exceptions import RayError
 
         if not self._running:
             return []
@@ -125,7 +127,7 @@ class RayCluster(Launcher):
             try:
                 ray.get(reference)
                 status = read_status(job.folder)
-            except ray.exceptions.RayError as error:  # its machine is gone, or Ray killed it
+            except RayError as error:  # its machine is gone, or Ray killed it
                 first = str(error).strip().splitlines()[0]
                 status = replace(read_status(job.folder), state="failed", reason=f"Ray: {first}").write(
                     job.folder

@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterable
 from dataclasses import replace
+from importlib.util import find_spec
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -85,11 +86,8 @@ class Slurm(Launcher):
         Raises:
             UserError: there is none, submitit is missing, or a job leaves its devices open.
         """
-        try:
-            import submitit  # noqa: F401
-        except ImportError as error:
-            fix = "pip install 'sr-lab[slurm]'"
-            raise UserError("sweep=slurm needs submitit", where="sweep", fix=fix) from error
+        if find_spec("submitit") is None:
+            raise UserError("sweep=slurm needs submitit", where="sweep", fix="pip install 'sr-lab[slurm]'")
         try:
             self._live = live_jobs()
         except (OSError, subprocess.SubprocessError) as error:
