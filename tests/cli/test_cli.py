@@ -24,7 +24,18 @@ def sr_lab(*arguments: str, cwd: Path | None = None) -> "subprocess.CompletedPro
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["upscale"], ["report"], ["doctor"], ["weights"], ["weights", "import"]]
+    "command",
+    [
+        [],
+        ["upscale"],
+        ["report"],
+        ["doctor"],
+        ["weights"],
+        ["weights", "import"],
+        ["study"],
+        ["search"],
+        ["runs"],
+    ],
 )
 def test_every_command_has_help(command: list[str]) -> None:
     result = RUNNER.invoke(app, [*command, "--help"])
