@@ -72,8 +72,14 @@ def _devices() -> Iterator[Finding]:
 
 
 def _packages() -> Iterator[Finding]:
-    optional = {"pyiqa": "LPIPS and no-reference metrics", "h5py": "MATLAB v7.3 kernel files"}
-    extras = {"pyiqa": "pyiqa", "h5py": "hdf5"}
+    optional = {
+        "pyiqa": "LPIPS and no-reference metrics",
+        "h5py": "MATLAB v7.3 kernel files",
+        "optuna": "sr-lab search",
+        "submitit": "sweep=slurm",
+        "ray": "sweep=ray",
+    }
+    extras = {"pyiqa": "pyiqa", "h5py": "hdf5", "optuna": "search", "submitit": "slurm", "ray": "ray"}
     for name in ("pytorch-lightning", "hydra-core", "omegaconf", "kornia", "wandb", *optional):
         try:
             version = metadata.version(name)

@@ -10,11 +10,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
 
+from sr_lab.io.atomic import write_json
 from sr_lab.sweep.job import LOG, Job
 from sr_lab.sweep.worker import COMMAND, FAULT, OWNER, PREEMPTED, SHA256
 from sr_lab.tracking.record import RESULT
@@ -25,6 +26,7 @@ FOREIGN = (
     *("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "NODE_RANK", "GROUP_RANK", "GROUP_WORLD_SIZE"),
     *("ROLE_", "MASTER_", "TORCHELASTIC_", "SLURM_", "SUBMITIT_", "PMI_", "OMPI_"),
 )
+STOP = "stop.json"  # by which a sweep on another machine asks a job to stop
 LOOK = 0.25  # seconds between looks at memory
 LOG_LINES = 20
 
@@ -99,6 +101,8 @@ class Attempt:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                # a cluster may send its signal for requeueing to every process of a job
+                preexec_fn=_ignore_requeue if "SLURM_JOB_ID" in os.environ else None,
                 pass_fds=() if self._lock is None else (self._lock,),
             )
         self._head = psutil.Process(self._process.pid)
@@ -115,8 +119,7 @@ class Attempt:
             self._watch()
             return None
         _kill(self._tree)  # what a dead head left behind
-        facts = asdict(self.status) | {"seconds": round(time.monotonic() - self.started, 2)}
-        status = Status(**facts | self._outcome(code))
+        status = replace(self._outcome(code), seconds=round(time.monotonic() - self.started, 2))
         if self.first:
             (self.job.folder / FAULT).unlink(missing_ok=True)
             status.write(self.job.folder)
@@ -152,6 +155,7 @@ class Attempt:
         if now - self._looked < LOOK:
             return
         self._looked = now
+        self._heed()
         if now - self._listed > 8 * LOOK:  # walking the process table costs more than asking one process
             self._listed, self._tree = now, self._processes()
         used = _resident_mb(self._tree)
@@ -163,34 +167,47 @@ class Attempt:
         elif allowed is not None and now - self.started > allowed:
             self.stop("failed", f"ran longer than the {allowed:g} s that sweep.timeout_s allows")
 
-    def _outcome(self, code: int) -> dict[str, object]:
+    def _heed(self) -> None:
+        """Stop if the directory holds a wish for it."""
+        try:
+            wish = json.loads((self.job.folder / STOP).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return
+        self.stop(wish["state"], wish["reason"])
+
+    def _outcome(self, code: int) -> Status:
         """State, reason and detail from what the tree left behind."""
-        folder = self.job.folder
+        folder, status = self.job.folder, self.status
         if (folder / RESULT).is_file():
-            return {"state": "complete"}
+            return replace(status, state="complete")
         if self._asked is not None:
             state, reason = self._asked
-            return {"state": state, "reason": reason}
+            return replace(status, state=state, reason=reason)
+        status = replace(status, state="failed")
         try:
-            return {"state": "failed", **json.loads((folder / FAULT).read_text(encoding="utf-8"))}
-        except (OSError, ValueError):
+            return replace(status, **json.loads((folder / FAULT).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
             pass
-        if code == PREEMPTED or code == -signal.SIGTERM:
-            return {"state": "interrupted", "reason": "stopped by SIGTERM"}
-        detail = _tail(folder / LOG)
+        if code in (PREEMPTED, -signal.SIGTERM):
+            return replace(status, state="interrupted", reason="stopped by SIGTERM")
         if code < 0:
-            name = signal.Signals(-code).name
-            reason = f"killed by {name} at {self.status.peak_memory_mb:.0f} MB"
+            reason = f"killed by {signal.Signals(-code).name} at {status.peak_memory_mb:.0f} MB"
             if -code == signal.SIGKILL:
                 reason += ": by hand, or by the system for want of memory"
-            return {"state": "failed", "reason": reason, "detail": detail}
-        said = "ended without a record" if code == 0 else f"ended with exit code {code}"
-        return {"state": "failed", "reason": f"{said}; its log says why", "detail": detail}
+        else:
+            said = "ended without a record" if code == 0 else f"ended with exit code {code}"
+            reason = f"{said}; its log says why"
+        return replace(status, reason=reason, detail=_tail(folder / LOG))
 
     def _processes(self) -> list[psutil.Process]:
         with contextlib.suppress(psutil.NoSuchProcess):
             return [self._head, *self._head.children(recursive=True)]
         return self._tree
+
+
+def ask_to_stop(job: Job, reason: str, state: State = "pruned") -> None:
+    """Ask whichever machine runs a job to stop it."""
+    write_json(job.folder / STOP, {"state": state, "reason": reason})
 
 
 def command(job: Job, devices: int, nodes: Nodes | None = None) -> list[str]:
@@ -225,6 +242,10 @@ def child_environment(job: Job, added: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def _ignore_requeue() -> None:
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+
+
 def _foreign(key: str) -> bool:
     return any(key.startswith(name) if name.endswith("_") else key == name for name in FOREIGN)
 
@@ -236,7 +257,8 @@ def _port(job: Job) -> int:
 
 def _sweep_up(folder: Path) -> None:
     """Remove what killed attempts left half-written. The lock is held: nobody else writes here."""
-    (folder / FAULT).unlink(missing_ok=True)
+    for name in (FAULT, STOP):
+        (folder / name).unlink(missing_ok=True)
     for path in folder.rglob(".partial-*"):
         path.unlink(missing_ok=True)
 

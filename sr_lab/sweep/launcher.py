@@ -130,4 +130,4 @@ def queue(job: Job) -> None:
     with holding(job.folder) as had:
         if had:
             job.freeze()
-            replace(Status("queued"), attempt=stored(job.folder).attempt).write(job.folder)
+            replace(stored(job.folder), state="queued", reason="", detail="").write(job.folder)

@@ -120,8 +120,9 @@ class Local(Launcher):
         return ended
 
     def stop(self, job: Job, reason: str) -> None:
-        """Stop one job as pruned."""
-        self._running[job.directory][0].stop("pruned", reason)
+        """Stop one job as pruned, if it has begun."""
+        if job.directory in self._running:
+            self._running[job.directory][0].stop("pruned", reason)
 
     def close(self, interrupted: bool) -> None:
         """Stop what still runs, with its checkpoints written; a second interruption kills it."""

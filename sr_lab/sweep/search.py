@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from optuna import Study, Trial
 
 SEARCHES = "searches"
+LOOK = 1.0  # seconds between looks at what runs report
 JOB, REASON = "job", "reason"  # what a trial in the store says beside its parameters
 
 
@@ -99,19 +100,29 @@ def search(asked: Search) -> Found:
             )
             study.sampler = optuna.samplers.TPESampler(seed=asked.seed + len(study.trials))
             study.set_user_attr("metric", metric)
-            return _Driver(asked, space, metric, study, launcher, freeze).drive(folder)
+            return _Driver(asked, space, metric, study, launcher, freeze, example.job).drive(folder)
 
 
 class _Driver:
     """The loop that asks, starts, prunes and tells."""
 
     def __init__(
-        self, asked: Search, space: Space, metric: str, study: Study, launcher: Launcher, freeze: Freezer
+        self,
+        asked: Search,
+        space: Space,
+        metric: str,
+        study: Study,
+        launcher: Launcher,
+        freeze: Freezer,
+        example: Job,
     ) -> None:
-        self.asked, self.space, self.metric = asked, space, metric
+        self.asked, self.space, self.metric, self.example = asked, space, metric, example
         self.study, self.launcher, self.freeze = study, launcher, freeze
         self.progress = Progress()
         self.running: dict[str, tuple[Job, list[Trial]]] = {}
+        self.waiting: list[Job] = []
+        self.passed_on: set[tuple[int, int]] = set()  # trial and step
+        self.looked = 0.0
         self.ended: dict[str, Status] = {}
         self.labels: dict[str, str] = {}
 
@@ -126,9 +137,10 @@ class _Driver:
         interrupted = True
         try:
             while wanted > 0 or self.running:
-                while wanted > 0 and len(self.running) < self.launcher.parallel:
+                while wanted > 0 and self._room():
                     self._start(self._again(unfinished.pop()._trial_id) if unfinished else self.study.ask())
                     wanted -= 1
+                self._launch()
                 self._prune()
                 for job, status in self.launcher.ended():
                     self._tell(job, status)
@@ -140,11 +152,20 @@ class _Driver:
             self.progress.close()
         return self._found(folder, before)
 
+    def _room(self) -> bool:
+        """Whether one more trial could start; what waits is asked for first."""
+        if self.waiting or len(self.running) >= self.launcher.parallel:
+            return False
+        return self.launcher.room(self.example)
+
     def _again(self, trial_id: int) -> Trial:
         """A trial that a killed search left behind, with the values it had."""
         from optuna import Trial
 
-        return Trial(self.study, trial_id)
+        trial = Trial(self.study, trial_id)
+        known = self.study.get_trials(deepcopy=False)[trial.number].intermediate_values
+        self.passed_on |= {(trial.number, step) for step in known}
+        return trial
 
     def _start(self, trial: Trial) -> None:
         try:
@@ -161,30 +182,38 @@ class _Driver:
             return
         self.running[job.directory] = (job, [trial])
         self.progress.started(job)
-        status = read_status(job.folder)
-        if status.state == "complete":
-            self._tell(job, status)
-            return
-        queue(job)
-        while True:
+        if read_status(job.folder).state != "complete":
+            queue(job)
+        self.waiting.append(job)
+
+    def _launch(self) -> None:
+        """Start what waits, unless it has a record or another sweep is at it, whose result is ours as well."""
+        waiting, self.waiting = self.waiting, []
+        for job in waiting:
+            status = read_status(job.folder)
+            if status.state == "complete":
+                self._tell(job, status)
+                continue
             try:
                 self.launcher.start(job)
-                return
-            except Busy:  # another sweep has it: wait, for its result is ours as well
-                time.sleep(PAUSE)
+            except Busy:
+                self.waiting.append(job)
 
     def _prune(self) -> None:
+        """Pass on what runs have reported, and stop those that are behind."""
+        if time.monotonic() - self.looked < LOOK:
+            return
+        self.looked = time.monotonic()
         for job, trials in self.running.values():
             steps = reported(job.folder, self.metric)
             for trial in trials:
-                seen = self.study._storage.get_trial(trial._trial_id).intermediate_values
                 for step, value in steps:
-                    if step not in seen:
+                    if (trial.number, step) not in self.passed_on:
+                        self.passed_on.add((trial.number, step))
                         trial.report(value, step)
             if steps and all(trial.should_prune() for trial in trials):
-                self.launcher.stop(
-                    job, f"{self.metric} {steps[-1][1]:.4g} at step {steps[-1][0]}: behind the median"
-                )
+                step, value = steps[-1]
+                self.launcher.stop(job, f"{self.metric} {value:.4g} at step {step}: behind the median")
 
     def _tell(self, job: Job, status: Status) -> None:
         from optuna.trial import TrialState

@@ -96,5 +96,6 @@ def quiet() -> None:
         ".*TypedStorage is deprecated.*",
         ".*The `srun` command is available on your system but is not used.*",
         ".*`isinstance\\(treespec.*",
+        ".*`srun` command is available.*",  # jobs of a sweep do not need it
     ):
         warnings.filterwarnings("ignore", pattern)

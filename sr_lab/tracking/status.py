@@ -12,7 +12,7 @@ import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -64,14 +64,12 @@ class Status:
 def read_status(folder: Path) -> Status:
     """The truth about a run directory, whatever `status.json` was left saying."""
     said = stored(folder)
-    facts = asdict(said)
     if (folder / RESULT).is_file():
-        return Status(**facts | {"state": "complete", "reason": "", "detail": ""})
-    running = locked(folder)
-    if running:
-        return Status(**facts | {"state": "running"})
+        return replace(said, state="complete", reason="", detail="")
+    if locked(folder):
+        return replace(said, state="running")
     if said.state in ("running", "complete"):
-        return Status(**facts | {"state": "interrupted", "reason": said.reason or "its process is gone"})
+        return replace(said, state="interrupted", reason=said.reason or "its process is gone")
     return said
 
 

@@ -25,7 +25,20 @@ def sr_lab(*arguments: str, cwd: Path | None = None) -> "subprocess.CompletedPro
 
 @pytest.mark.parametrize(
     "command",
-    [[], ["upscale"], ["report"], ["sync"], ["dashboard"], ["doctor"], ["weights"], ["weights", "import"]],
+    [
+        [],
+        ["upscale"],
+        ["report"],
+        ["sync"],
+        ["dashboard"],
+        ["doctor"],
+        ["weights"],
+        ["weights", "import"],
+        ["kernels"],
+        ["study"],
+        ["search"],
+        ["runs"],
+    ],
 )
 def test_every_command_has_help(command: list[str]) -> None:
     result = RUNNER.invoke(app, [*command, "--help"])

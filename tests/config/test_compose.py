@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from sr_lab.config.compose import compose, groups, to_plain
 from sr_lab.config.paths import conf_dir
-from sr_lab.config.schema import validate, without_unused
+from sr_lab.config.schema import check_component, validate, without_unused
 from sr_lab.errors import UserError
 
 GROUPS = groups()
@@ -34,8 +35,12 @@ CHOICES = [(group, choice) for group, choices in GROUPS.items() for choice in ch
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
 def test_every_yaml_composes_and_validates(group: str, choice: str) -> None:
     overrides = [f"{group}={choice}", *FILL.get((group, choice), [])]
-    settings = validate(without_unused(to_plain(compose(overrides))))
+    config = compose(overrides)
+    settings = validate(without_unused(to_plain(config)))
     node = getattr(settings, group, None)
+    if group == "sweep":  # says how runs are started, so no run has it
+        node = OmegaConf.to_container(config.sweep)
+        check_component(node, group, ("sr_lab.sweep.",))
     name = node.get("name") if isinstance(node, dict) else getattr(node, "name", None)
     assert group in ("experiment", "prior/kernels", "sweep") or name == choice or choice == "none", (
         "the label in a table is the file's name"
