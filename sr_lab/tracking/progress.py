@@ -94,7 +94,6 @@ def quiet() -> None:
         ".*smaller than the logging interval.*",
         ".*dataloader is not resumable.*",
         ".*TypedStorage is deprecated.*",
-        ".*The `srun` command is available on your system but is not used.*",
         ".*`isinstance\\(treespec.*",
         ".*`srun` command is available.*",  # jobs of a sweep do not need it
     ):
