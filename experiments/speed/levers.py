@@ -5,7 +5,6 @@ A lever gets a built `DipFkp` in a process of its own and alters it, or the modu
 
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from reference import dip_fkp  # noqa: E402  # pyright: ignore[reportMissingImpo
 from reference.dip_fkp import DipFkp, Level, NonLocal  # noqa: E402  # pyright: ignore[reportMissingImports]
 
 from sr_lab.backbones.ops.memory import keep_freed_memory  # noqa: E402
-from sr_lab.backbones.ops.threads import one_thread, waking_is_slow  # noqa: E402
+from sr_lab.backbones.ops.threads import one_thread_if_waking_is_slow  # noqa: E402
 from sr_lab.backbones.ops.upsampled_conv import upsampled_norm_conv3x3  # noqa: E402
 from sr_lab.backbones.ops.winograd import reflect_conv3x3  # noqa: E402
 from sr_lab.backbones.skip import WINOGRAD_SIDE, SkipNet  # noqa: E402
@@ -204,7 +203,7 @@ def one_thread_adam(state: DipFkp) -> None:
     step = state.net_optimizer.step
 
     def quiet_step() -> None:
-        with one_thread() if waking_is_slow() else nullcontext():
+        with one_thread_if_waking_is_slow():
             step()
 
     state.net_optimizer.step = quiet_step
