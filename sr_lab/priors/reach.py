@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
+from tqdm import tqdm
 
 from sr_lab.degradation.kernel_files import Placed, place_kernels
 from sr_lab.degradation.kernel_pool import fingerprint
@@ -16,7 +17,7 @@ from sr_lab.metrics.kernel import kernel_psnr, zero_kernel_floor
 from sr_lab.priors.flow import KernelFlow, flow_from, scale_of
 from sr_lab.weights.store import all_entries, load_weights
 
-STEPS = 200
+STEPS = 100
 
 
 def nearest(
@@ -27,15 +28,14 @@ def nearest(
     The search starts at the given kernels' own codes, so it may end in a local minimum: a lower bound on what
     the flow can reach.
     """
-    kernels = kernels.to(flow.normalization.device)
     with torch.no_grad():
         # half a level: the mean of the noise that the flow has learned with
         start = flow.encode(flow.preprocess(kernels + flow.normalization / (2 * flow.levels)))
     code = (flow.radius * F.normalize(start)).requires_grad_()
     adam = torch.optim.Adam([code], lr=lr)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, steps)
-    best, least = flow.decode(code.detach()), torch.full((len(kernels),), torch.inf)
-    for _ in range(steps):
+    best, least = flow.decode(code).detach(), torch.full((len(kernels),), torch.inf)
+    for _ in tqdm(range(steps), "nearest kernels", leave=False, disable=None):
         made = flow.decode(code)
         error = (made - kernels).square().sum((1, 2, 3))
         better = error.detach() < least
