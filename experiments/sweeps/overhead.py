@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import re
+import resource
 import statistics
 import subprocess
 import sys
@@ -16,6 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from sr_lab.io.atomic import write_json
 from sr_lab.sweep.freeze import freeze_all, freezer
@@ -32,10 +35,22 @@ GRID = [
 ]  # fmt: skip
 
 
+def cpu_of_children() -> float:
+    """Of processes that have ended, theirs included: what a busy machine does not change."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def cpu_of_running_children() -> float:
+    """Of processes at work."""
+    times = [child.cpu_times() for child in psutil.Process().children(recursive=True)]
+    return sum(time.user + time.system for time in times)
+
+
 def launch(launcher: list[str]) -> dict[str, Any]:
     """A grid of tiny jobs: wall time, and of each job what its run itself does not account for."""
     with tempfile.TemporaryDirectory() as folder:
-        started = time.perf_counter()
+        started, before = time.perf_counter(), cpu_of_children()
         seeds = f"seed=range(0,{JOBS})"
         command = [sys.executable, "-m", "sr_lab", "run", "-m", *TINY, seeds, f"out={folder}", *launcher]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -47,6 +62,7 @@ def launch(launcher: list[str]) -> dict[str, Any]:
     return {
         "jobs": len(overheads),
         "wall_seconds": round(wall, 1),
+        "cpu_seconds": round(cpu_of_children() - before, 1),
         "overhead_seconds_a_job": {
             "median": round(statistics.median(overheads), 2),
             "least": round(min(overheads), 2),
@@ -61,14 +77,15 @@ def validate() -> dict[str, Any]:
     with freezer() as freeze:
         started = time.perf_counter()
         freeze(cells[0])
-        ready = time.perf_counter()
+        ready, before = time.perf_counter(), cpu_of_running_children()
         jobs = freeze_all(freeze, cells, labels(cells))
-        done = time.perf_counter()
+        done, cpu = time.perf_counter(), cpu_of_running_children() - before
     return {
         "cells": len(cells),
         "jobs": len(jobs),
         "start_seconds": round(ready - started, 1),
         "seconds": round(done - ready, 1),
+        "cpu_seconds": round(cpu, 1),
         "milliseconds_a_cell": round(1000 * (done - ready) / len(cells), 1),
     }
 

@@ -92,8 +92,9 @@ def run_jobs(jobs: list[Job], launcher: Launcher, progress: Progress) -> Outcome
             while waiting and launcher.room(waiting[0]):
                 job = waiting.pop(0)
                 status = read_status(job.folder)
-                if status.state == "complete":
+                if status.state == "complete":  # by another sweep, meanwhile
                     outcome.ended[job.directory] = status
+                    progress.started(job)
                     progress.ended(job, status)
                     continue
                 try:
