@@ -9,8 +9,11 @@ from torch import Tensor, nn
 
 from sr_lab.data.sample import Restored, Sample
 from sr_lab.degradation.anchor import Anchor
+from sr_lab.errors import UserError
 from sr_lab.methods.base import Method
+from sr_lab.methods.refine import refined
 from sr_lab.priors.base import KernelPrior
+from sr_lab.priors.spectral.prior import Spectral
 
 
 class NonBlind(Method):
@@ -21,6 +24,11 @@ class NonBlind(Method):
         solver: network called with (lr, kernel, scale, noise_level).
         renormalise: divide the kernel by its sum first.
         noise_level: that the solver is told; None: what the degradation added.
+        refine: weight of what the solver leaves unexplained in the choice of the kernel's width, with prior=spectral;
+            0 takes the estimate as it is. See `refine`.
+
+    Raises:
+        UserError: refine with a prior that does not say how sure it is.
     """
 
     def __init__(
@@ -29,27 +37,32 @@ class NonBlind(Method):
         solver: nn.Module,
         renormalise: bool = False,
         noise_level: float | None = None,
+        refine: float = 0.0,
     ) -> None:
         super().__init__()
+        if refine and not isinstance(prior, Spectral):
+            raise UserError(
+                f"{type(prior).__name__} does not say how sure it is, so there is nothing to refine",
+                where="method.refine",
+                fix="set method.refine=0, or choose prior=spectral",
+            )
         self.prior, self.solver = prior, solver
-        self.renormalise, self.noise_level = renormalise, noise_level
+        self.renormalise, self.noise_level, self.refine = renormalise, noise_level, refine
 
     def restore(self, sample: Sample) -> Restored:
         """Look the kernel up and solve."""
         started = time.perf_counter()
         self.prior.start(sample, self.degradation, self.generators(sample))
-        kernel = self.prior.kernel().detach()
         noise = noise_of(sample, self.noise_level)
-        sr = solve(
-            self.solver,
-            sample.lr,
-            kernel,
-            sample.scale,
-            noise,
-            self.degradation.anchor,
-            self.renormalise,
-            self.degradation.phase,
-        )
+
+        def restore(lr: Tensor, kernel: Tensor) -> Tensor:
+            where = self.degradation.anchor, self.renormalise, self.degradation.phase
+            return solve(self.solver, lr, kernel, sample.scale, noise, *where)
+
+        kernel = self.prior.kernel().detach()
+        if self.refine and isinstance(self.prior, Spectral):
+            kernel = refined(restore, self.prior, sample.lr, self.degradation, self.refine)
+        sr = restore(sample.lr, kernel)
         seconds = time.perf_counter() - started
         return Restored(sr, kernel, seconds=seconds, uncertainty=self.prior.uncertainty())
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sr_lab.backbones.kernel_net import KernelNet, load_kernel_net
 from sr_lab.data.sample import Sample
-from sr_lab.degradation.anchor import to_anchor
+from sr_lab.degradation.anchor import Anchor, to_anchor
 from sr_lab.degradation.chain import Degradation
 from sr_lab.errors import UserError
 from sr_lab.priors.base import KernelPrior, kernel_size_of
@@ -100,6 +100,7 @@ class Spectral(KernelPrior):
         self.net: KernelNet | None = None if weights is None else load_kernel_net(weights)
         self.temper, self.caution = temper, caution
         self.estimates: list[Estimate] = []
+        self.window: tuple[int, int, Anchor] = (1, 1, "fkp")  # scale, side and anchor of the kernels
 
     def start(self, sample: Sample, degradation: Degradation, generators: list[torch.Generator]) -> None:
         """Estimate every image's blur; an image that tells nothing gets the typical kernel and a warning."""
@@ -116,13 +117,20 @@ class Spectral(KernelPrior):
                     f"'{image_id}' shows little of its blur: the width is known to {percent:.0f} %",
                     stacklevel=2,
                 )
-        shapes = torch.stack([self._cautious(estimate) for estimate in self.estimates])
-        kernels = to_anchor(self.family.render(shapes, sample.scale, size), degradation.anchor)
+        self.window = sample.scale, size, degradation.anchor
+        kernels = self.lowered(torch.full((len(sample),), self.caution))
         self.register_buffer("estimated", kernels.to(sample.lr))
 
     def kernel(self) -> Float[Tensor, "b 1 k k"]:
         """The estimates."""
         return self.estimated
+
+    def lowered(self, cautions: Float[Tensor, " b"]) -> Float[Tensor, "b 1 k k"]:
+        """The kernels with each log-variance lowered by so many of its standard deviations."""
+        scale, size, anchor = self.window
+        pairs = zip(self.estimates, cautions.tolist(), strict=True)
+        shapes = torch.stack([self._cautious(estimate, caution) for estimate, caution in pairs])
+        return to_anchor(self.family.render(shapes, scale, size), anchor)
 
     def uncertainty(self) -> Float[Tensor, " b"]:
         """Standard deviations of the log-variances."""
@@ -166,12 +174,12 @@ class Spectral(KernelPrior):
         towards = torch.func.grad(self.family.log_variance)(shape)
         return float(torch.sqrt(towards @ covariance @ towards))
 
-    def _cautious(self, estimate: Estimate) -> Float[Tensor, " p"]:
+    def _cautious(self, estimate: Estimate, caution: float) -> Float[Tensor, " p"]:
         """The likeliest shape given that its log-variance lies `caution` standard deviations below the mean."""
-        if self.caution == 0 or not estimate.informed:
+        if caution == 0 or not estimate.informed:
             return estimate.shape
         towards = torch.func.grad(self.family.log_variance)(estimate.shape)
-        return estimate.shape - self.caution / estimate.log_variance_sd * (estimate.covariance @ towards)
+        return estimate.shape - caution / estimate.log_variance_sd * (estimate.covariance @ towards)
 
 
 def uninformative(grey: Float[Tensor, "h w"]) -> str | None:
