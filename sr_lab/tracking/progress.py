@@ -92,7 +92,6 @@ def quiet() -> None:
         ".*Checkpoint directory .* exists and is not empty.*",
         ".*experiment logs directory.*",
         ".*smaller than the logging interval.*",
-        ".*`srun` command is available.*",
         ".*dataloader is not resumable.*",
         ".*TypedStorage is deprecated.*",
         ".*`isinstance\\(treespec.*",
