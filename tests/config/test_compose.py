@@ -40,6 +40,8 @@ def test_every_yaml_composes_and_validates(group: str, choice: str) -> None:
     node = getattr(settings, group, None)
     if group == "sweep":  # says how runs are started, so no run has it
         node = OmegaConf.to_container(config.sweep)
+        assert isinstance(node, dict)
+        node = {str(key): value for key, value in node.items()}
         check_component(node, group, ("sr_lab.sweep.",))
     name = node.get("name") if isinstance(node, dict) else getattr(node, "name", None)
     assert group in ("experiment", "prior/kernels", "sweep") or name == choice or choice == "none", (
