@@ -45,9 +45,8 @@ def gradient_penalty(
 
 
 def _conv(channels_in: int, channels_out: int, generator: torch.Generator) -> nn.Conv2d:
-    conv = nn.Conv2d(channels_in, channels_out, 3, device="meta").to_empty(
-        device="cpu"
-    )  # no global random numbers
+    # made without values, so that no global random numbers are drawn
+    conv = nn.Conv2d(channels_in, channels_out, 3, device="meta").to_empty(device="cpu")
     bound = (channels_in * 9) ** -0.5
     nn.init.normal_(conv.weight, 0.0, 0.02, generator=generator)
     assert conv.bias is not None

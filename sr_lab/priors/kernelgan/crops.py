@@ -11,9 +11,8 @@ from sr_lab.degradation.resample import imresize
 from sr_lab.errors import UserError
 from sr_lab.priors.spectral.luminance import luminance
 
-SMALLEST = (
-    32  # pixels a side: below, half the size less a kernel is hardly wider than what a discriminator sees
-)
+# pixels a side: half of less, without the kernel's width, is narrower than what a critic sees
+SMALLEST = 32
 BLUR = 5  # px, of the edge map
 STRONG = 0.97  # share of the pixels whose gradient does not count
 
@@ -24,8 +23,12 @@ def room(height: int, width: int, crop: int, border: int, image_id: str) -> tupl
     The crop shrinks to what lies inside the border, but not below `SMALLEST`; from there on the border gives way.
 
     Raises:
-        UserError: the image is smaller than `SMALLEST`.
+        UserError: the image, or the crop asked for, is smaller than `SMALLEST`.
     """
+    if crop < SMALLEST:
+        raise UserError(
+            f"crops of {crop} px are too small", where="prior.crop", fix=f"use at least {SMALLEST}"
+        )
     shortest = min(height, width)
     if shortest < SMALLEST:
         raise UserError(

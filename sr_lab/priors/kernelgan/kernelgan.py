@@ -89,10 +89,8 @@ class KernelGAN(CrossScale):
         bicubic, schedule = bicubic_halving(SIDE).to(device), Schedule(self.regularisers)
         bar = tqdm(range(1, self.iterations + 1), desc=f"KernelGAN, {image_id}", leave=False, disable=None)
         for iteration in bar:
-            crop, real = (
-                wide.draw(1, generator) * 2 - 1,
-                self._noisy(small.draw(1, generator), generator) * 2 - 1,
-            )
+            crop = wide.draw(1, generator) * 2 - 1
+            real = self._noisy(small.draw(1, generator), generator) * 2 - 1
 
             kernel = network.kernel()
             fake = halve(crop, kernel)

@@ -274,3 +274,5 @@ def test_small_images_get_smaller_crops_and_a_warning(
 def test_too_small_an_image_is_refused_with_the_least_size() -> None:
     with pytest.raises(UserError, match=r"'bird' has 90x31 LR pixels.*at least 32 pixels a side"):
         room(31, 90, 64, 10, "bird")
+    with pytest.raises(UserError, match=r"prior.crop: crops of 16 px"):
+        room(90, 90, 16, 10, "bird")
