@@ -12,6 +12,7 @@ from sr_lab.data.sample import Sample
 from sr_lab.degradation.anchor import to_anchor
 from sr_lab.degradation.chain import Degradation
 from sr_lab.priors.base import KernelPrior, kernel_size_of
+from sr_lab.priors.detail import most_detailed
 from sr_lab.priors.spectral.guess import guess
 from sr_lab.priors.spectral.luminance import luminance
 from sr_lab.priors.spectral.natural import belief, typical_shape
@@ -20,6 +21,9 @@ from sr_lab.priors.spectral.shape import render
 from sr_lab.priors.spectral.whittle import fit
 
 SMALLEST = 16  # LR pixels a side below which a periodogram has too few frequencies
+LARGEST = (
+    1024  # LR pixels a side: of a larger image the most detailed part, so that cost and memory are bounded
+)
 FLAT = 1.5 / 255  # rms of the luminance about its mean: hardly more than rounding
 
 
@@ -69,8 +73,8 @@ class Spectral(KernelPrior):
         """Estimate every image's blur; an image that tells nothing gets the typical kernel and a warning."""
         size = kernel_size_of(sample, degradation)
         self.estimates = [
-            self._estimate(grey, sample.scale, image_id)
-            for grey, image_id in zip(luminance(sample.lr), sample.image_ids, strict=True)
+            self._estimate(luminance(most_detailed(lr[None], LARGEST))[0], sample.scale, image_id)
+            for lr, image_id in zip(sample.lr, sample.image_ids, strict=True)
         ]
         shapes = torch.stack([estimate.shape for estimate in self.estimates])
         spread = [estimate.log_variance_sd if estimate.informed else 0.0 for estimate in self.estimates]
