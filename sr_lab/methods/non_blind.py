@@ -21,7 +21,8 @@ class NonBlind(Method):
 
     Args:
         prior: oracle, bicubic, file or spectral; where the kernels of a spectral_field vary, the image is restored
-            in tiles that fade into each other.
+            in tiles that fade into each other. Tiles also where the degradation's boundary is not the circular one
+            of the solver, which would cost decibels.
         solver: network called with (lr, kernel, scale, noise_level).
         renormalise: divide the kernel by its sum first.
         noise_level: that the solver is told; None: what the degradation added.
@@ -44,11 +45,12 @@ class NonBlind(Method):
         self.prior.start(sample, self.degradation, self.generators(sample))
         kernel = self.prior.kernel().detach()
         noise = noise_of(sample, self.noise_level)
-        if isinstance(self.prior, KernelField) and self.prior.varies:
+        varies = isinstance(self.prior, KernelField) and self.prior.varies
+        if varies or self.degradation.boundary != "circular":
             rows = restored_in_tiles(
                 self.solver,
                 sample.lr,
-                self.prior,
+                self.prior if isinstance(self.prior, KernelField) else kernel,
                 sample.scale,
                 noise,
                 self.degradation,
@@ -119,10 +121,10 @@ def restored_in_tiles(
     height, width = lr.shape[-2:]
     field = kernel if isinstance(kernel, KernelField) and kernel.varies else None
     known = kernel.kernel().detach() if isinstance(kernel, KernelField) else kernel
-    side, overlap = 192, 0
+    side, overlap, margin = 192, 0, max(16, known.shape[-1] // scale + 8)
     if field is not None:
-        side = min(96, max(32, min(height, width) // 4))
-        overlap = side // 2
+        side = min(96, max(48, min(height, width) // 4))
+        overlap, margin = side // 2, margin + 8
 
     def one(piece: Tensor, tile: Tile) -> Tensor:
         middle = (tile.top + tile.height / 2) / height, (tile.left + tile.width / 2) / width
@@ -131,7 +133,6 @@ def restored_in_tiles(
             solver, piece, local, scale, noise_level, degradation.anchor, renormalise, degradation.phase
         )
 
-    margin = max(16, known.shape[-1] // scale + 8)
     return restored_rows(
         lr,
         scale,

@@ -37,8 +37,8 @@ class SpectralField(Spectral, KernelField):
         weights: as in `Spectral`, and so are temper and caution.
         temper: see there.
         caution: see there; by the error of the whole image's estimate.
-        content: standard deviation by which what a window shows misleads its estimate of the log-variance; the
-            larger, the smoother the field.
+        content: standard deviation by which what the most detailed window shows misleads its estimate of the
+            log-variance, and less detailed ones more; the larger, the smoother the field.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class SpectralField(Spectral, KernelField):
         if sites is None or not whole.informed:
             return lowered[:, None, None].expand(3, NODES, NODES).clone(), 1.0
         height, width = (side / math.hypot(*lr.shape[-2:]) for side in lr.shape[-2:])
-        ends = torch.linspace(0, 1, NODES, dtype=torch.float64)
+        ends = torch.linspace(-0.5, 0.5, NODES, dtype=torch.float64)
         at = torch.cartesian_prod(ends * height, ends * width)
         shapes, constant = smooth(sites, whole.shape, at, self.content)
         return (shapes + (lowered - whole.shape)).T.unflatten(1, (NODES, NODES)), constant
@@ -102,22 +102,25 @@ class SpectralField(Spectral, KernelField):
         height, width = lr.shape[-2:]
         side = WINDOW if min(height, width) >= 3 * WINDOW else SMALL_WINDOW
         rows, columns = min(side, height), min(side, width)
-        corners, estimates = [], []
+        corners, estimates, gradients = [], [], []
         for top, left in _corners(lr, rows, columns):
             grey = luminance(lr[..., top : top + rows, left : left + columns])[0]
             if uninformative(grey[0]) is None:
                 corners.append((top, left))
                 estimates.append(self._estimate(grey, scale, "window"))
+                gradients.append(grey.diff(dim=-1).square().mean() + grey.diff(dim=-2).square().mean())
         if len(corners) < 2:
             return None
         corner = torch.tensor(corners, dtype=torch.float64)
         window = torch.tensor([rows, columns], dtype=torch.float64)
+        detail = torch.stack(gradients).double().cpu().sqrt()
         shared = (1 - (corner[:, None] - corner).abs() / window).clamp_min(0).prod(-1)
         return Sites(
-            (corner + window / 2) / math.hypot(height, width),
+            (corner + window / 2 - corner.new_tensor([height, width]) / 2) / math.hypot(height, width),
             torch.stack([estimate.shape for estimate in estimates]),
             torch.stack([e.covariance for e in estimates if e.covariance is not None]),
             shared,
+            detail / detail.max(),
         )
 
 
