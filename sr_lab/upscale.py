@@ -1,14 +1,17 @@
 """Blind SR of a person's own files: estimate the kernel, restore the whole image, write it as it came."""
 
-from collections.abc import Callable, Iterable, Sequence
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
+from tqdm import tqdm
 
 from sr_lab.config.build import build
 from sr_lab.config.compose import compose, to_plain
@@ -16,17 +19,19 @@ from sr_lab.config.schema import validate, without_unused
 from sr_lab.data.sample import Sample
 from sr_lab.degradation.resample import imresize
 from sr_lab.errors import UserError
-from sr_lab.io.images import Picture, list_images, read_image, write_image
+from sr_lab.io.images import Levels, check_size, list_images, read_image, to_levels, write_image
 from sr_lab.io.kernels import kernel_picture, read_kernel, write_kernel
-from sr_lab.methods.non_blind import solve
-from sr_lab.methods.tiles import most_detailed_crop, restore_tiled
+from sr_lab.methods.non_blind import restored_in_tiles
+from sr_lab.methods.tiles import restored_rows
 from sr_lab.methods.zero_shot import ZeroShot
-from sr_lab.priors.base import KernelPrior
+from sr_lab.priors.base import KernelField, KernelPrior
+from sr_lab.priors.detail import most_detailed
 from sr_lab.priors.fkp import FKP
 
 ESTIMATE_SIDE = 128  # SR pixels: a kernel of up to 21 pixels, six times over
 SIDES_OF_KERNEL = 5  # of a crop, where a flow of one's own makes larger ones
 SMALLEST = 8  # LR pixels below which nothing can be told of a blur
+BICUBIC_REACH = 4  # LR pixels that a bicubic of at least their scale looks either way
 
 
 @dataclass(frozen=True)
@@ -40,9 +45,10 @@ class Options:
             `bicubic` interpolates.
         prior_weights: kernel flow of the prior, for `dip_fkp`; default the shipped one of the scale.
         kernel_file: known kernel (correlation convention, block centre).
+        varying: let the kernel vary over the image (`fast` only).
         noise_level: told to the solver, in [0, 1] units.
         save_kernels: write the estimated kernels beside the results.
-        overwrite: replace results that exist.
+        overwrite: replace results that exist; without it they are kept, so a run goes on where it was stopped.
         device: `auto`, `cpu` or `cuda`.
         overrides: further config overrides.
     """
@@ -52,6 +58,7 @@ class Options:
     method: str = "fast"
     prior_weights: str | None = None
     kernel_file: Path | None = None
+    varying: bool = False
     noise_level: float = 0.0
     save_kernels: bool = False
     overwrite: bool = False
@@ -61,11 +68,26 @@ class Options:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One file: where the result went, or what was wrong with it."""
+    """One file: where its result is, or (target None) what was wrong with it."""
 
     source: Path
     target: Path | None
     message: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to restore.
+
+    Args:
+        source: what to read.
+        target: what to write.
+        kernels: stem of the kernel's files.
+    """
+
+    source: Path
+    target: Path
+    kernels: Path
 
 
 def upscale(inputs: Iterable[Path], options: Options, report: Callable[[Outcome], None]) -> list[Outcome]:
@@ -74,17 +96,19 @@ def upscale(inputs: Iterable[Path], options: Options, report: Callable[[Outcome]
     Raises:
         UserError: no input at all, or options that fit no file.
     """
-    sources = _sources(inputs)
+    jobs = _jobs(inputs, options.out)
+    if options.out.exists() and not options.out.is_dir():
+        raise UserError("this is a file, not a folder", where=f"--out {options.out}", fix="name a folder")
     upscaler = Upscaler(options)
     outcomes = []
-    for source, relative in sources:
-        target = options.out / relative
+    for job in tqdm(jobs, unit="image", leave=False, disable=None if len(jobs) > 1 else True):
         try:
-            outcome = upscaler.file(source, target)
+            outcome = upscaler.file(job)
         except UserError as error:
-            outcome = Outcome(source, None, str(error))
+            outcome = Outcome(job.source, None, str(error))
         except (MemoryError, torch.OutOfMemoryError):
-            outcome = Outcome(source, None, f"{source}: out of memory. Use a smaller image or --device cpu.")
+            what = "out of memory. Use a smaller image or --device cpu."
+            outcome = Outcome(job.source, None, f"{job.source}: {what}")
         outcomes.append(outcome)
         report(outcome)
     return outcomes
@@ -101,6 +125,14 @@ class Upscaler:
             f"method.noise_level={options.noise_level}",
             *_weights_override(options),
         ]
+        if options.varying:
+            if options.method != "fast" or options.kernel_file is not None:
+                raise UserError(
+                    "a varying kernel is estimated by --method fast alone",
+                    where="--varying",
+                    fix="leave it out, or leave out --method and --kernel",
+                )
+            overrides.append("prior=spectral_field")
         settings = validate(without_unused(to_plain(compose([*overrides, *options.overrides]))))
         self.device = _device(options.device)
         self.degradation = build(settings.degradation or {}, "degradation", settings.allowed)
@@ -124,71 +156,73 @@ class Upscaler:
             self.method.to(self.device)
         self.known = None if options.kernel_file is None else read_kernel(options.kernel_file)
 
-    def file(self, source: Path, target: Path) -> Outcome:
+    def file(self, job: Job) -> Outcome:
         """Restore one file.
 
         Raises:
-            UserError: unreadable, too small, or the target exists.
+            UserError: unreadable, too small, too large for its format, or its own result.
         """
+        source, target = job.source, job.target
         if target.exists() and not self.options.overwrite:
-            raise UserError(
-                "the result exists already", where=str(target), fix="use --overwrite or another --out"
-            )
+            if target.samefile(source):
+                raise UserError(
+                    "the result would replace its input, which exists already",
+                    where=str(source),
+                    fix="use another --out, or --overwrite if you mean it",
+                )
+            return Outcome(source, target, f"{target} exists already and is kept; --overwrite replaces it")
         picture = read_image(source)
-        if min(picture.pixels.shape[:2]) < SMALLEST:
-            height, width = picture.pixels.shape[:2]
+        height, width = picture.pixels.shape[:2]
+        if min(height, width) < SMALLEST:
             raise UserError(
                 f"{width}x{height} pixels are too few to tell a blur",
                 where=str(source),
                 fix=f"use at least {SMALLEST}x{SMALLEST}",
             )
-        lr = torch.from_numpy(picture.pixels).permute(2, 0, 1)[None].to(self.device)
-        sr, kernel = self.restore(lr, str(source.name))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _write(target, sr, picture, self.options.scale)
+        scale = self.options.scale
+        check_size(target, picture.format, height * scale, width * scale)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            lr = torch.from_numpy(picture.pixels).permute(2, 0, 1)[None].to(self.device)
+            rows, kernel = self.restore(lr, source.name)
+            pixels = _levels(rows, (height * scale, width * scale, lr.shape[1]), picture.bits)
         if kernel is not None and self.options.save_kernels:
-            stem = target.with_suffix("")
-            write_kernel(stem.with_name(f"{stem.name}.kernel.npy"), kernel)
-            write_image(stem.with_name(f"{stem.name}.kernel.png"), _as_picture(kernel))
-        return Outcome(source, target, f"{source} -> {target} ({sr.shape[-1]}x{sr.shape[-2]})")
+            _save_kernel(job.kernels, kernel)
+        alpha = None
+        if picture.alpha is not None:
+            rows = interpolated_rows(torch.from_numpy(picture.alpha)[None, None], scale)
+            alpha = _levels(rows, (height * scale, width * scale, 1), picture.bits)[..., 0]
+        write_image(target, pixels, bits=picture.bits, alpha=alpha, format=picture.format, icc=picture.icc)
+        notes = "".join(f"; {warning.message}" for warning in caught)
+        return Outcome(source, target, f"{source} -> {target} ({width * scale}x{height * scale}){notes}")
 
     def restore(
         self, lr: Float[Tensor, "1 c h w"], name: str
-    ) -> tuple[Float[Tensor, "1 c hs ws"], np.ndarray | None]:
-        """SR of one image of 1 or 3 channels, and the kernel it was restored with."""
+    ) -> tuple[Iterator[Float[Tensor, "1 c rows ws"]], Float[Tensor, "1 1 k k"] | KernelField | None]:
+        """SR of one image of 1 or 3 channels from the top down, and the kernel or kernels it is restored with."""
         scale = self.options.scale
         if self.solver is None:
-            return imresize(lr, scale), None
-        colour = lr.expand(-1, 3, -1, -1) if lr.shape[1] == 1 else lr
+            return interpolated_rows(lr, scale), None
+        colour = lr.expand(-1, 3, -1, -1)
         kernel = self._kernel(colour, name)
         noise = torch.full((1,), self.noise_level, device=self.device)
+        rows = restored_in_tiles(self.solver, colour, kernel, scale, noise, self.degradation, label=name)
+        if lr.shape[1] == 1:
+            rows = (part.mean(1, keepdim=True) for part in rows)
+        return rows, kernel
 
-        def one(tile: Tensor) -> Tensor:
-            return solve(
-                self.solver, tile, kernel, scale, noise, self.degradation.anchor, phase=self.degradation.phase
-            )
-
-        sr = restore_tiled(colour, scale, one, margin=max(16, kernel.shape[-1] // scale + 8))
-        sr = sr.mean(1, keepdim=True) if lr.shape[1] == 1 else sr
-        return sr, kernel[0, 0].cpu().numpy().astype(np.float64)
-
-    def _kernel(self, lr: Float[Tensor, "1 3 h w"], name: str) -> Float[Tensor, "1 1 k k"]:
+    def _kernel(self, lr: Float[Tensor, "1 3 h w"], name: str) -> Float[Tensor, "1 1 k k"] | KernelField:
         """The known kernel, or the estimate; the slow one is made on the most detailed crop."""
         if self.known is not None:
             return torch.from_numpy(self.known).float()[None, None].to(self.device)
         if self.prior is not None:
             sample = Sample(lr=lr, scale=self.options.scale, image_ids=[name])
             self.prior.start(sample, self.degradation, [])
-            return self.prior.kernel()
+            return self.prior if isinstance(self.prior, KernelField) else self.prior.kernel()
         assert self.method is not None
         reach = self.method.prior.flow.side if isinstance(self.method.prior, FKP) else 0
         side = -(-max(ESTIMATE_SIDE, SIDES_OF_KERNEL * reach) // self.options.scale)
-        crop = lr
-        if min(lr.shape[-2:]) > side:
-            top, left = most_detailed_crop(lr, side)
-            crop = lr[..., top : top + side, left : left + side]
-        else:
-            crop = _at_least(lr[..., : 2 * side, : 2 * side], -(-64 // self.options.scale))
+        crop = _at_least(most_detailed(lr, side), -(-64 // self.options.scale))
         sample = Sample(lr=crop, scale=self.options.scale, image_ids=[name])
         with torch.enable_grad():
             _, kernel, _ = self.method.estimate(sample)
@@ -213,24 +247,35 @@ def _weights_override(options: Options) -> list[str]:
     return [f"prior.weights='{quoted}'"]
 
 
-def _sources(inputs: Iterable[Path]) -> list[tuple[Path, Path]]:
-    """Every file with its place below the output folder: folders keep their inner structure."""
-    found: list[tuple[Path, Path]] = []
+def _jobs(inputs: Iterable[Path], out: Path) -> list[Job]:
+    """Every file with its place below the output folder: folders keep their inner structure.
+
+    An output folder inside an input folder is no input.
+    """
+    results = out.resolve()
+    sources: dict[Path, Path] = {}
     for item in inputs:
-        if item.is_dir():
-            found += [(file, file.relative_to(item)) for file in list_images([item])]
+        if not item.is_dir():
+            found = [(item, Path(item.name))]
         else:
-            found.append((item, Path(item.name)))
-    names: dict[Path, Path] = {}
-    for source, relative in found:
-        if relative in names and names[relative] != source:
-            raise UserError(
-                f"two inputs would be written to {relative}",
-                where=f"{names[relative]} and {source}",
-                fix="run them apart",
-            )
-        names[relative] = source
-    return [(source, relative) for relative, source in names.items()]
+            nested = results != item.resolve() and results.is_relative_to(item.resolve())
+            found = [
+                (file, file.relative_to(item))
+                for file in list_images([item])
+                if not (nested and file.resolve().is_relative_to(results))
+            ]
+        for source, relative in found:
+            if sources.setdefault(relative, source) != source:
+                raise UserError(
+                    f"two inputs would be written to {relative}",
+                    where=f"{sources[relative]} and {source}",
+                    fix="run them apart",
+                )
+    stems = Counter(relative.with_suffix("") for relative in sources)
+    return [
+        Job(source, out / name, out / (name.with_suffix("") if stems[name.with_suffix("")] == 1 else name))
+        for name, source in sources.items()
+    ]
 
 
 def _device(name: str) -> torch.device:
@@ -251,14 +296,38 @@ def _at_least(lr: Tensor, side: int) -> Tensor:
     return lr
 
 
-def _write(target: Path, sr: Tensor, picture: Picture, scale: int) -> None:
-    """In the input's format, depth and channels; alpha is interpolated."""
-    alpha = None
-    if picture.alpha is not None:
-        alpha = imresize(torch.from_numpy(picture.alpha)[None, None], scale)[0, 0].clamp(0, 1).numpy()
-    pixels = np.ascontiguousarray(sr[0].clamp(0, 1).permute(1, 2, 0).cpu().numpy())
-    write_image(target, pixels, bits=picture.bits, alpha=alpha, format=picture.format, icc=picture.icc)
+def interpolated_rows(image: Float[Tensor, "1 c h w"], scale: int) -> Iterator[Float[Tensor, "1 c rows ws"]]:
+    """MATLAB's bicubic of the whole image, tile by tile."""
+    return restored_rows(
+        image, scale, lambda tile, _: imresize(tile, scale), margin=BICUBIC_REACH, boundary="symmetric"
+    )
 
 
-def _as_picture(kernel: np.ndarray) -> np.ndarray:
-    return kernel_picture(kernel, 16 * len(kernel)).astype(np.float32)[..., None] / 255
+def _levels(
+    rows: Iterable[Float[Tensor, "1 c rows ws"]], shape: tuple[int, int, int], bits: Literal[8, 16]
+) -> Levels:
+    """The levels of a result as they come: a large result is never held as floats."""
+    levels = np.empty(shape, np.uint8 if bits == 8 else np.uint16)
+    top = 0
+    for part in rows:
+        levels[top : top + part.shape[-2]] = to_levels(part[0].permute(1, 2, 0).cpu().numpy(), bits)
+        top += part.shape[-2]
+    return levels
+
+
+def _save_kernel(stem: Path, kernel: Float[Tensor, "1 1 k k"] | KernelField) -> None:
+    """The kernel as numbers and as a picture; of a field the whole image's, and a picture of 5 x 5 places."""
+    places = [0.1, 0.3, 0.5, 0.7, 0.9]
+    if isinstance(kernel, KernelField):
+        shown = [[_numbers(kernel.kernel_at(y, x)) for x in places] for y in places]
+        kernel = kernel.kernel()
+    else:
+        shown = [[_numbers(kernel)]]
+    write_kernel(stem.with_name(f"{stem.name}.kernel.npy"), _numbers(kernel))
+    side = 16 * kernel.shape[-1] // (1 if len(shown) == 1 else 4)
+    picture = np.block([[kernel_picture(one, side) for one in row] for row in shown])
+    write_image(stem.with_name(f"{stem.name}.kernel.png"), picture[..., None])
+
+
+def _numbers(kernel: Float[Tensor, "1 1 k k"]) -> Float64[np.ndarray, "k k"]:
+    return kernel[0, 0].cpu().numpy().astype(np.float64)

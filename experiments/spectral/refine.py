@@ -21,7 +21,7 @@ from sr_lab.backbones.usrnet import load_usrnet
 from sr_lab.io.atomic import write_text
 from sr_lab.methods.non_blind import solve
 from sr_lab.methods.refine import CAUTIONS, FRAME, SIDE, preferred, residual
-from sr_lab.methods.tiles import most_detailed_crop
+from sr_lab.priors.detail import detailed_corner
 from sr_lab.metrics.image import psnr
 from sr_lab.metrics.protocol import Protocol
 from sr_lab.tracking.facts import code, versions
@@ -41,7 +41,7 @@ def scan(scale: int, draws: int) -> tuple[Tensor, Tensor, list[float]]:
         assert sample.hr is not None
         assert sample.kernel is not None
         prior.start(sample, degradation, [])
-        top, left = most_detailed_crop(sample.lr, side)
+        top, left = detailed_corner(sample.lr, side)
         lr = sample.lr[..., top : top + side, left : left + side]
         hr = sample.hr[..., top * scale : top * scale + SIDE, left * scale : left * scale + SIDE]
 

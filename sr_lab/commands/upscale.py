@@ -16,10 +16,13 @@ def main(inputs: list[Path], **options: Any) -> None:
     missing = [path for path in inputs if not path.exists()]
     if missing:
         raise UserError("no such file or folder", where=str(missing[0]), fix="check the path")
+    from tqdm import tqdm
+
     from sr_lab.upscale import Options, Outcome, upscale
 
     def show(outcome: Outcome) -> None:
-        print(outcome.message, file=sys.stdout if outcome.target else sys.stderr, flush=True)
+        # past the progress bar
+        tqdm.write(outcome.message, file=sys.stdout if outcome.target else sys.stderr)
 
     outcomes = upscale(inputs, Options(**options), show)
     failed = sum(outcome.target is None for outcome in outcomes)

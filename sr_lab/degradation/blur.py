@@ -35,13 +35,23 @@ def blur_decimate(
     Source: FKP `degradation`, y = (x (*) k) decimated by s; the stride makes it s^2 times cheaper and changes
     nothing.
     """
-    pad, (height, width) = kernel.shape[-1] // 2, image.shape[-2:]
+    pad = kernel.shape[-1] // 2
+    check_boundary(image, pad, boundary)
+    padded = F.pad(image, (pad, pad, pad, pad), mode=boundary)[..., phase:, phase:]
+    # channels become the batch and images the groups, so no kernel is repeated
+    return F.conv2d(padded.transpose(0, 1), kernel, stride=stride, groups=image.shape[0]).transpose(0, 1)
+
+
+def check_boundary(image: Float[Tensor, "b c h w"], pad: int, boundary: Boundary) -> None:
+    """See that an image is large enough to go on beyond its edge by `pad`.
+
+    Raises:
+        UserError: it is not.
+    """
+    height, width = image.shape[-2:]
     if boundary != "replicate" and min(height, width) < pad + (boundary == "reflect"):
         raise UserError(
             f"a {height}x{width} image is too small for a {boundary} boundary of {pad} px",
             where="degradation.boundary",
             fix="use a larger image, a smaller kernel or the replicate boundary",
         )
-    padded = F.pad(image, (pad, pad, pad, pad), mode=boundary)[..., phase:, phase:]
-    # channels become the batch and images the groups, so no kernel is repeated
-    return F.conv2d(padded.transpose(0, 1), kernel, stride=stride, groups=image.shape[0]).transpose(0, 1)

@@ -113,12 +113,20 @@ class Degradation(nn.Module):
             generator: on the CPU; key it by dataset seed and image id (`keyed_generator`).
         """
         kernel = None if self.kernels is None else self.kernels.sample(len(hr), generator).to(hr.device)
-        lr = self(hr, kernel)
-        noise_level = torch.zeros(len(hr), device=hr.device)
+        return self.corrupt(self(hr, kernel), kernel, generator)
+
+    def corrupt(
+        self,
+        lr: Float[Tensor, "b c h w"],
+        kernel: Float[Tensor, "b 1 k k"] | None,
+        generator: torch.Generator,
+    ) -> Degraded:
+        """Apply the corruptions and add up the noise."""
+        noise_level = torch.zeros(len(lr), device=lr.device)
         for corruption in self.corruptions:
             lr, added = corruption(lr, generator)
             if added is not None:
-                noise_level = torch.hypot(noise_level, added.to(hr.device))
+                noise_level = torch.hypot(noise_level, added.to(lr.device))
         return Degraded(lr, kernel, noise_level)
 
 

@@ -13,13 +13,14 @@ from typing import BinaryIO, Literal, NamedTuple
 import imagecodecs
 import numpy as np
 import tifffile
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, UInt8, UInt16
 from PIL import Image
 
 from sr_lab.errors import UserError
 from sr_lab.io.atomic import atomic_write
 
 ImageFormat = Literal["PNG", "JPEG", "TIFF", "BMP", "WEBP"]
+Levels = UInt8[np.ndarray, "*shape"] | UInt16[np.ndarray, "*shape"]
 
 _FORMAT_OF_SUFFIX: dict[str, ImageFormat] = {
     ".png": "PNG",
@@ -113,10 +114,10 @@ def read_image(path: str | Path) -> Picture:
 
 def write_image(
     path: str | Path,
-    pixels: Float[np.ndarray, "h w c"],
+    pixels: Float[np.ndarray, "h w c"] | UInt8[np.ndarray, "h w c"] | UInt16[np.ndarray, "h w c"],
     *,
     bits: Literal[8, 16] = 8,
-    alpha: Float[np.ndarray, "h w"] | None = None,
+    alpha: Float[np.ndarray, "h w"] | UInt8[np.ndarray, "h w"] | UInt16[np.ndarray, "h w"] | None = None,
     format: ImageFormat | None = None,
     icc: bytes | None = None,
     quality: int = 95,
@@ -128,9 +129,9 @@ def write_image(
 
     Args:
         path: its suffix names the format unless `format` is given; parent folders are made.
-        pixels: (H, W, C) in [0, 1], C is 1 or 3.
+        pixels: (H, W, C) in [0, 1], C is 1 or 3; or the levels themselves (see `to_levels`), which are not copied.
         bits: 16 for PNG and TIFF only.
-        alpha: (H, W) in [0, 1]; not for JPEG and BMP.
+        alpha: (H, W) in [0, 1], or levels; not for JPEG and BMP.
         format: overrides the suffix.
         icc: colour profile to embed; BMP cannot hold one and goes without.
         quality: of a JPEG, 1 to 100.
@@ -148,10 +149,8 @@ def write_image(
         raise ValueError(f"{kind} cannot hold {bits} bits a sample")
     if alpha is not None and kind in ("JPEG", "BMP"):
         raise ValueError(f"{kind} cannot hold alpha")
-    values = _quantise(pixels, alpha, bits)
-    if max(values.shape[:2]) > _LONGEST_SIDE.get(kind, 2**31 - 1):
-        size = f"{values.shape[1]} x {values.shape[0]} pixels are more than {kind} can hold"
-        raise UserError(size, where=str(path), fix="Write PNG or TIFF instead")
+    check_size(path, kind, *pixels.shape[:2])
+    values = _sample_levels(pixels, alpha, bits)
     with atomic_write(path) as file:
         if kind == "PNG":
             _encode_png(file, values, icc)
@@ -164,6 +163,35 @@ def write_image(
             }
             profile = {"icc_profile": icc} if icc and kind != "BMP" else {}
             Image.fromarray(values).save(file, kind, **options.get(kind, {}), **profile)
+
+
+def check_size(path: Path, kind: ImageFormat, height: int, width: int) -> None:
+    """See that a format can hold so many pixels a side.
+
+    Raises:
+        UserError: it cannot.
+    """
+    if max(height, width) > _LONGEST_SIDE.get(kind, 2**31 - 1):
+        size = f"{width} x {height} pixels are more than {kind} can hold"
+        raise UserError(size, where=str(path), fix="Write PNG or TIFF instead")
+
+
+def to_levels(values: Float[np.ndarray, "*shape"] | Levels, bits: Literal[8, 16]) -> Levels:
+    """Values in [0, 1], clipped, to the nearest of 2^bits levels; levels pass as they are.
+
+    Raises:
+        ValueError: a value is NaN, or the levels are not of so many bits.
+    """
+    dtype = np.dtype(np.uint8 if bits == 8 else np.uint16)
+    if values.dtype.kind == "u":
+        if values.dtype != dtype:
+            raise ValueError(f"levels of {bits} bits are {dtype}, not {values.dtype}")
+        return values
+    if np.isnan(values).any():
+        raise ValueError("pixels or alpha hold NaN")
+    levels = np.clip(values, 0, 1, dtype=np.float32)
+    levels *= 2**bits - 1
+    return np.rint(levels, out=levels).astype(dtype)
 
 
 def list_images(paths: Iterable[str | Path]) -> list[Path]:
@@ -334,19 +362,12 @@ def _upright(values: np.ndarray, orientation: int) -> np.ndarray:
     return values
 
 
-def _quantise(
-    pixels: Float[np.ndarray, "h w c"], alpha: Float[np.ndarray, "h w"] | None, bits: int
-) -> np.ndarray:
+def _sample_levels(pixels: np.ndarray, alpha: np.ndarray | None, bits: Literal[8, 16]) -> np.ndarray:
     if pixels.shape[2] not in (1, 3) or 0 in pixels.shape:
         raise ValueError(f"pixels must be (H, W, 1) or (H, W, 3), not {pixels.shape}")
-    planes = pixels
+    values = to_levels(pixels, bits)
     if alpha is not None:
-        planes = np.concatenate([pixels, alpha[..., None]], axis=2)
-    if np.isnan(planes).any():
-        raise ValueError("pixels or alpha hold NaN")
-    levels = np.clip(planes, 0, 1, dtype=np.float32)
-    levels *= 2**bits - 1
-    values = np.rint(levels, out=levels).astype(np.uint8 if bits == 8 else np.uint16)
+        values = np.concatenate([values, to_levels(alpha, bits)[..., None]], axis=2)
     return values[..., 0] if values.shape[2] == 1 else values
 
 

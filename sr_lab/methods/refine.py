@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sr_lab.degradation.chain import Degradation
-from sr_lab.methods.tiles import most_detailed_crop
+from sr_lab.priors.detail import most_detailed
 from sr_lab.priors.spectral.prior import Spectral
 
 SIDE, FRAME = 192, 24  # SR pixels of the crop that is restored, and of its frame, where its edges speak
@@ -56,7 +56,4 @@ def residual(
 
 def detailed_crops(lr: Float[Tensor, "b c h w"], side: int) -> Float[Tensor, "b c h2 w2"]:
     """The most detailed square of each image, or what there is of it."""
-    if min(lr.shape[-2:]) <= side:
-        return lr[..., :side, :side]
-    corners = [most_detailed_crop(one[None], side) for one in lr]
-    return torch.stack([one[:, t : t + side, s : s + side] for one, (t, s) in zip(lr, corners, strict=True)])
+    return torch.cat([most_detailed(one[None], side) for one in lr])

@@ -1,19 +1,48 @@
-"""Restoration of images of any size: overlapping LR tiles, each in its own margin of real pixels."""
+"""Restoration in tiles, a row of them at a time, so that memory stays bounded whatever the image's size."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, NamedTuple
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
+from tqdm import tqdm
 
-Solve = Callable[[Tensor], Tensor]
+from sr_lab.degradation.blur import Boundary
+
+
+class Tile(NamedTuple):
+    """Part of an LR image that one call of a solver restores, without its margin."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+Solve = Callable[[Float[Tensor, "b c h w"], Tile], Float[Tensor, "b c hs ws"]]
+Padding = Boundary | Literal["symmetric"]
 
 
 def restore_tiled(
-    lr: Float[Tensor, "b c h w"], scale: int, solve: Solve, *, tile: int = 192, margin: int = 16
+    lr: Float[Tensor, "b c h w"], scale: int, solve: Solve, **options: Any
 ) -> Float[Tensor, "b c hs ws"]:
-    """Apply `solve` to reflect-padded tiles and keep the middle of each.
+    """The whole result of `restored_rows`."""
+    return torch.cat(list(restored_rows(lr, scale, solve, **options)), -2)
+
+
+def restored_rows(
+    lr: Float[Tensor, "b c h w"],
+    scale: int,
+    solve: Solve,
+    *,
+    tile: int = 192,
+    margin: int = 16,
+    overlap: int = 0,
+    boundary: Padding = "reflect",
+    label: str | None = None,
+) -> Iterator[Float[Tensor, "b c rows ws"]]:
+    """Apply `solve` to padded tiles, keep the middle of each, and give the result from the top down.
 
     The margin keeps a solver's circular boundary, and what lies behind a tile's edge, out of the result; an image
     smaller than a tile is restored in one piece with the same margin.
@@ -21,46 +50,71 @@ def restore_tiled(
     Args:
         lr: image.
         scale: s, by which `solve` enlarges.
-        solve: from an LR tile to its SR tile.
-        tile: side of the kept part, LR pixels.
-        margin: LR pixels around it, at least a kernel's radius plus the network's reach.
+        solve: from an LR tile with its margin, and the tile's place, to the enlarged piece.
+        tile: distance from tile to tile, LR pixels.
+        margin: LR pixels around a tile, at least a kernel's radius plus the network's reach.
+        overlap: LR pixels across which neighbours fade into each other, linearly and with weights that sum to 1; for
+            tiles that are restored differently.
+        boundary: how the image goes on beyond its edge; `symmetric` repeats the edge pixel, as MATLAB does.
+        label: of a progress bar over the tiles, which is shown from the fifth on; None: no bar.
     """
     height, width = lr.shape[-2:]
-    padded = _reflect(lr, margin)
-    sr = lr.new_empty(*lr.shape[:2], height * scale, width * scale)
-    for top in range(0, height, tile):
-        for left in range(0, width, tile):
-            h, w = min(tile, height - top), min(tile, width - left)
-            piece = padded[..., top : top + h + 2 * margin, left : left + w + 2 * margin]
-            keep = slice(margin * scale, (margin + h) * scale), slice(margin * scale, (margin + w) * scale)
-            place = slice(top * scale, (top + h) * scale), slice(left * scale, (left + w) * scale)
-            sr[..., place[0], place[1]] = solve(piece)[..., keep[0], keep[1]]
-    return sr
+    half = overlap // 2
+    rows, columns = cells(height, tile, overlap), cells(width, tile, overlap)
+    beyond_y, beyond_x = (_extended(side, margin, boundary).to(lr.device) for side in (height, width))
+    below = lr.new_zeros(0)  # what the tiles above have added to the next rows
+    count = len(rows) * len(columns)
+    bar = tqdm(total=count, desc=label, leave=False, disable=None if label and count > 4 else True)
+    for first, last in rows:
+        top, bottom = max(first - half, 0), min(last + half, height)
+        strip = lr.new_zeros(*lr.shape[:2], (bottom - top) * scale, width * scale)
+        padded = lr[..., beyond_y[top : bottom + 2 * margin], :]
+        fade_y = _fade(top, bottom, (first, last), height, half, scale).to(lr)
+        for start, end in columns:
+            left, right = max(start - half, 0), min(end + half, width)
+            piece = padded[..., beyond_x[left : right + 2 * margin]]
+            solved = solve(piece, Tile(top, left, bottom - top, right - left))
+            solved = solved[..., margin * scale :, margin * scale :]
+            fade = fade_y[:, None] * _fade(left, right, (start, end), width, half, scale).to(lr)
+            strip[..., left * scale : right * scale] += solved[..., : len(fade), : fade.shape[1]] * fade
+            bar.update()
+        if below.numel():
+            strip[..., : below.shape[-2], :] += below
+        done = ((height if last == height else last - half) - top) * scale
+        yield strip[..., :done, :]
+        below = strip[..., done:, :]
+    bar.close()
 
 
-def most_detailed_crop(image: Float[Tensor, "b c h w"], side: int) -> tuple[int, int]:
-    """Top and left of the side x side window with the strongest gradients, on a coarse grid.
-
-    Windows that are mostly saturated (0 or 1) tell nothing of a blur and lose accordingly.
-    """
-    grey = image.mean(1, keepdim=True)
-    dx = F.pad(grey.diff(dim=-1).abs(), (0, 1))
-    dy = F.pad(grey.diff(dim=-2).abs(), (0, 0, 0, 1))
-    # square roots: many edges count for more than one strong one
-    score = ((dx + dy).sqrt() * ((grey > 0.02) & (grey < 0.98))).mean(0, keepdim=True)
-    stride = max(1, side // 4)
-    pooled = F.avg_pool2d(score, side, stride)
-    best = int(torch.argmax(pooled))
-    return best // pooled.shape[-1] * stride, best % pooled.shape[-1] * stride
+def cells(length: int, tile: int, overlap: int = 0) -> list[tuple[int, int]]:
+    """First and last + 1 pixel of each tile along an axis; a last one narrower than the overlap joins its neighbour."""
+    starts = list(range(0, length, tile))
+    if len(starts) > 1 and length - starts[-1] < overlap:
+        starts.pop()
+    return list(zip(starts, [*starts[1:], length], strict=True))
 
 
-def _reflect(image: Tensor, margin: int) -> Tensor:
-    """Reflect padding in several goes, since torch pads less than one side at a time."""
-    left = margin
-    while left > 0:
-        step = min(left, min(image.shape[-2:]) - 1)
-        if step < 1:
-            return F.pad(image, (left,) * 4, mode="replicate")
-        image = F.pad(image, (step,) * 4, mode="reflect")
-        left -= step
-    return image
+def _fade(
+    first: int, last: int, cell: tuple[int, int], length: int, half: int, scale: int
+) -> Float[Tensor, " n"]:
+    """Weights of the SR pixels of LR pixels first..last: 1 inside the cell, fading within `half` of its ends."""
+    at = first + (torch.arange((last - first) * scale, dtype=torch.float64) + 0.5) / scale
+    weight = torch.ones_like(at)
+    if half and cell[0] > 0:
+        weight *= ((at - cell[0] + half) / (2 * half)).clamp(0, 1)
+    if half and cell[1] < length:
+        weight *= ((cell[1] + half - at) / (2 * half)).clamp(0, 1)
+    return weight
+
+
+def _extended(length: int, margin: int, boundary: Padding) -> Int64[Tensor, " n"]:
+    """Which pixel stands at each place from -margin to length + margin."""
+    place = torch.arange(-margin, length + margin)
+    if boundary == "circular":
+        return place % length
+    if boundary == "replicate":
+        return place.clamp(0, length - 1)
+    if boundary == "symmetric":
+        return torch.minimum(place % (2 * length), -(place + 1) % (2 * length))
+    period = max(2 * (length - 1), 1)
+    return torch.minimum(place % period, -place % period)

@@ -122,6 +122,24 @@ def test_a_kernel_estimate_is_written_if_asked_for(tmp_path: Path) -> None:
     assert (tmp_path / "a.kernel.png").exists()
 
 
+def test_a_varying_blur_has_its_kernels_shown(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png", photograph(80, 96))
+    code, output = upscale(
+        tmp_path / "a.png", "--scale", "2", "--varying", "--out", tmp_path / "out", "--save-kernel"
+    )
+    assert code == 0, output
+    assert read_image(tmp_path / "out" / "a.png").pixels.shape == (160, 192, 3)
+    assert np.load(tmp_path / "out" / "a.kernel.npy").sum() == pytest.approx(1, abs=1e-4)
+    assert read_image(tmp_path / "out" / "a.kernel.png").pixels.shape == (5 * 44, 5 * 44, 1)
+
+
+def test_a_known_kernel_does_not_vary(tmp_path: Path, kernel: Path) -> None:
+    write_image(tmp_path / "a.png", photograph(24, 24))
+    code, output = upscale(tmp_path / "a.png", "--varying", "--kernel", kernel, "--out", tmp_path / "out")
+    assert code == 2
+    assert "--varying" in output
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [
@@ -144,13 +162,89 @@ def test_what_cannot_be_done_is_said(
     assert not list((tmp_path / "out").rglob("*")) if (tmp_path / "out").exists() else True
 
 
-def test_results_are_not_replaced_silently(tmp_path: Path, kernel: Path) -> None:
+def test_an_input_is_not_replaced_silently(tmp_path: Path, kernel: Path) -> None:
     write_image(tmp_path / "a.png", photograph(24, 24))
     before = (tmp_path / "a.png").read_bytes()
     code, output = upscale(tmp_path / "a.png", "--scale", "2", "--kernel", kernel, "--out", tmp_path)
     assert code == 2
     assert "exists" in output
     assert (tmp_path / "a.png").read_bytes() == before
+
+
+def test_a_second_run_keeps_what_is_there_and_reads_no_results(tmp_path: Path, kernel: Path) -> None:
+    write_image(tmp_path / "a.png", photograph(24, 24))
+    command = (tmp_path, "--scale", "2", "--kernel", kernel, "--out", tmp_path / "results")
+    assert upscale(*command)[0] == 0
+    before = (tmp_path / "results" / "a.png").stat().st_mtime_ns
+    write_image(tmp_path / "später dazu.png", photograph(24, 24))
+    code, output = upscale(*command)
+    assert code == 0, output
+    assert "exists already and is kept" in output
+    assert (tmp_path / "results" / "a.png").stat().st_mtime_ns == before
+    assert {path.name for path in (tmp_path / "results").rglob("*")} == {"a.png", "später dazu.png"}
+
+
+def test_what_is_stopped_leaves_whole_files_only(
+    tmp_path: Path, kernel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.png", "b.png"):
+        write_image(tmp_path / name, photograph(24, 24))
+    written = []
+
+    def stop_at_the_second(*arguments: object, **options: object) -> None:
+        if written:
+            raise KeyboardInterrupt
+        written.append(arguments)
+        write_image(*arguments, **options)  # pyright: ignore[reportArgumentType]
+
+    monkeypatch.setattr("sr_lab.upscale.write_image", stop_at_the_second)
+    code, _ = upscale(tmp_path, "--scale", "2", "--kernel", kernel, "--out", tmp_path / "out")
+    assert code != 0
+    assert [path.name for path in (tmp_path / "out").rglob("*")] == ["a.png"]
+
+
+def test_equal_names_with_other_suffixes_have_their_own_kernels(tmp_path: Path, kernel: Path) -> None:
+    for name in ("a.png", "a.bmp", "b.png"):
+        write_image(tmp_path / name, photograph(24, 24))
+    code, output = upscale(
+        tmp_path, "--scale", "2", "--kernel", kernel, "--out", tmp_path / "out", "--save-kernel"
+    )
+    assert code == 0, output
+    kernels = {path.name for path in (tmp_path / "out").glob("*.npy")}
+    assert kernels == {"a.png.kernel.npy", "a.bmp.kernel.npy", "b.kernel.npy"}
+
+
+@pytest.mark.parametrize(
+    ("shape", "value", "said"),
+    [((24, 24), 0, "flat"), ((24, 24), 1, "flat"), ((8, 9), None, "fewer than 16")],
+)
+def test_an_image_that_tells_nothing_is_restored_with_a_word(
+    tmp_path: Path, shape: tuple[int, int], value: int | None, said: str
+) -> None:
+    pixels = photograph(*shape) if value is None else np.full((*shape, 3), value, np.float32)
+    write_image(tmp_path / "dull.png", pixels)
+    code, output = upscale(tmp_path / "dull.png", "--scale", "2", "--out", tmp_path / "out")
+    assert code == 0, output
+    assert len(output.splitlines()) == 1
+    assert said in output
+    result = read_image(tmp_path / "out" / "dull.png").pixels
+    assert result.shape == (2 * shape[0], 2 * shape[1], 3)
+    if value is not None:
+        assert np.abs(result - value).max() < 0.02
+
+
+def test_a_result_too_large_for_its_format_costs_no_time(tmp_path: Path, kernel: Path) -> None:
+    write_image(tmp_path / "wide.jpg", np.zeros((8, 20_000, 3), np.float32))
+    code, output = upscale(tmp_path / "wide.jpg", "--kernel", kernel, "--out", tmp_path / "out")
+    assert code == 2
+    assert "80000 x 32 pixels are more than JPEG can hold" in output
+
+
+def test_an_output_folder_that_is_a_file_is_said_first(tmp_path: Path, kernel: Path) -> None:
+    write_image(tmp_path / "a.png", photograph(24, 24))
+    code, output = upscale(tmp_path / "a.png", "--kernel", kernel, "--out", kernel)
+    assert code == 2
+    assert "not a folder" in output
 
 
 def test_a_known_blur_is_undone_better_than_by_bicubic(tmp_path: Path, kernel: Path) -> None:

@@ -5,9 +5,9 @@ import math
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional as F
 
 from sr_lab.backbones.kernel_net import KernelNet
+from sr_lab.priors.detail import edge_scores
 
 WINDOW = 192
 MAX_WINDOWS = 4
@@ -16,20 +16,15 @@ MAX_WINDOWS = 4
 def detailed_windows(
     luminance: Float[Tensor, "1 1 h w"], side: int = WINDOW, count: int = MAX_WINDOWS
 ) -> list[Float[Tensor, "1 1 a b"]]:
-    """The image itself if it is small, else its `count` windows with most edges, which do not overlap.
-
-    Saturated pixels tell nothing of a blur and count nothing.
-    """
+    """The image itself if it is small, else its `count` windows with most edges, which do not overlap."""
     height, width = luminance.shape[-2:]
     if height * width <= count * side * side:
         return [luminance]
     rows, columns = min(side, height), min(side, width)
-    inside = ((luminance > 0.02) & (luminance < 0.98)).float()
-    dx = F.pad(luminance.diff(dim=-1).abs(), (0, 1))
-    dy = F.pad(luminance.diff(dim=-2).abs(), (0, 0, 0, 1))
-    scores = F.avg_pool2d((dx + dy).sqrt() * inside, (rows, columns), (rows, columns))[0, 0]
+    tops, lefts = range(0, height - rows + 1, rows), range(0, width - columns + 1, columns)
+    scores = edge_scores(luminance, tops, lefts, rows, columns)
     best = scores.flatten().argsort(descending=True)[:count].tolist()
-    corners = [(place // scores.shape[1] * rows, place % scores.shape[1] * columns) for place in best]
+    corners = [(tops[place // len(lefts)], lefts[place % len(lefts)]) for place in best]
     return [luminance[..., top : top + rows, left : left + columns] for top, left in corners]
 
 

@@ -14,6 +14,7 @@ from sr_lab.degradation.anchor import Anchor, to_anchor
 from sr_lab.degradation.chain import Degradation
 from sr_lab.errors import UserError
 from sr_lab.priors.base import KernelPrior, kernel_size_of
+from sr_lab.priors.detail import most_detailed
 from sr_lab.priors.spectral.family import Family, Gaussian
 from sr_lab.priors.spectral.gaussian import GaussianBlurs
 from sr_lab.priors.spectral.guess import guess
@@ -23,6 +24,7 @@ from sr_lab.priors.spectral.periodogram import periodogram
 from sr_lab.priors.spectral.whittle import search
 
 SMALLEST = 16  # LR pixels a side below which a periodogram has too few frequencies
+LARGEST = 1024  # LR pixels a side: of a larger image the most detailed part, so that the cost is bounded
 FLAT = 1.5 / 255  # rms of the luminance about its mean: hardly more than rounding
 STRANGE = (
     1.2  # misfit of the spectrum; blurred photographs have 0.2 to 0.75, stripes and single tones 3 and more
@@ -107,7 +109,9 @@ class Spectral(KernelPrior):
         size = kernel_size_of(sample, degradation)
         # a family without kernels of this size says so before the work
         self.family.render(self.family.typical(sample.scale)[None], sample.scale, size)
-        self.estimates = [self._estimate(grey, sample.scale) for grey in luminance(sample.lr)]
+        self.estimates = [
+            self._estimate(luminance(most_detailed(lr[None], LARGEST))[0], sample.scale) for lr in sample.lr
+        ]
         for estimate, image_id in zip(self.estimates, sample.image_ids, strict=True):
             if estimate.doubt:
                 warnings.warn(f"'{image_id}' {estimate.doubt}: a typical kernel is assumed", stacklevel=2)
