@@ -21,9 +21,9 @@ from sr_lab.backbones.usrnet import load_usrnet
 from sr_lab.io.atomic import write_text
 from sr_lab.methods.non_blind import solve
 from sr_lab.methods.refine import CAUTIONS, FRAME, SIDE, preferred, residual
-from sr_lab.priors.detail import detailed_corner
 from sr_lab.metrics.image import psnr
 from sr_lab.metrics.protocol import Protocol
+from sr_lab.priors.detail import detailed_corner
 from sr_lab.tracking.facts import code, versions
 
 WEIGHTS, MIDDLES = (0.0, 4.0, 8.0, 16.0, 32.0, 64.0), (0.0, 0.5, 1.0, 1.5)

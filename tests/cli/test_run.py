@@ -119,9 +119,14 @@ def test_methods_see_the_same_inputs(tmp_path: Path) -> None:
     np.testing.assert_array_equal(*lrs)
 
 
-def test_a_kernel_size_the_flow_does_not_make_is_explained(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="11x11 kernels, the degradation 13x13"):
-        do(tmp_path, "degradation.kernels.size=13")
+def test_a_flow_of_another_scale_is_explained(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="trained for x3, the degradation is x2"):
+        do(tmp_path, "prior.weights=fkp_x3")
+
+
+def test_a_flow_serves_kernels_of_another_window(tmp_path: Path) -> None:
+    record, _ = do(tmp_path, "degradation.kernels.size=13")
+    assert record.metrics["kernel_psnr"].mean > 20
 
 
 def test_wandb_offline_mirrors_the_record(tmp_path: Path) -> None:

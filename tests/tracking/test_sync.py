@@ -26,7 +26,7 @@ def waiting(record: Record, tmp_path: Path) -> Path:
 
 
 def test_what_waits_is_told_with_its_files(waiting: Path, tmp_path: Path) -> None:
-    (pending,) = find_pending(tmp_path.parent)
+    (pending,) = find_pending(tmp_path)
     assert {file.name for file in pending.files} == {
         "run-x.wandb", "result.json", "metrics.csv", "config.yaml", "weights.pt",
     }  # fmt: skip

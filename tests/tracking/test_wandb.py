@@ -138,10 +138,11 @@ def test_an_answer_of_any_kind_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     with HTTPServer(("127.0.0.1", 0), Refusing) as server:
-        threading.Thread(target=server.handle_request, daemon=True).start()
+        threading.Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{server.server_port}")
         wandb.teardown()
         assert why_not_online() is None
+        server.shutdown()
 
 
 @pytest.mark.slow

@@ -124,6 +124,7 @@ def test_on_a_photograph_the_wide_side_is_found() -> None:
     assert np.corrcoef(np.log(expected), np.log(found))[0, 1] > 0.8, (expected, found)
 
 
+@pytest.mark.filterwarnings("ignore:.*shows little of its blur")
 def test_without_detail_it_is_the_spectral_prior() -> None:
     lr = torch.full((1, 3, 40, 40), 0.5)
     lr[..., 10:30, 10:30] += 0.2 * torch.rand(20, 20, generator=torch.Generator().manual_seed(0))
