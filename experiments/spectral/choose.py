@@ -35,17 +35,17 @@ from sr_lab.tracking.facts import code, versions
 
 HELD_OUT, SCALES, SEED = 12, (2, 3, 4), 7
 TEMPERS = (0.0, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.3)
+SLOWER_TEMPERS = (0.03, 0.1, 0.3)  # of the families without a network
 CAUTIONS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
 ENOUGH = 0.02
 SIDE, MARGIN = 192, 24  # HR pixels restored, and those of them along each side that are not compared
 
 
-def parts(prior: str, scale: int) -> tuple[Spectral, Degradation]:
-    """The prior of a config and its family's degradation."""
-    kernels = "line_motion" if prior == "spectral_line" else "gaussian"
-    config = to_plain(
-        compose([f"prior={prior}", f"degradation={kernels}", f"scale={scale}", "method=fast", "dataset=set5"])
-    )
+def parts(prior: str, scale: int, degradation: str | None = None) -> tuple[Spectral, Degradation]:
+    """The prior of a config and a degradation, by default its family's."""
+    kernels = degradation or ("line_motion" if prior == "spectral_line" else "gaussian")
+    choices = [f"prior={prior}", f"degradation={kernels}", f"scale={scale}"]
+    config = to_plain(compose([*choices, "method=fast", "dataset=set5"]))
     return build(config["prior"], "prior"), build(config["degradation"], "degradation")
 
 
@@ -82,10 +82,10 @@ def gaps(prior: str, scale: int, temper: float, draws: int) -> dict[str, list[fl
         sample = data[index]
         assert sample.kernel is not None
         bound = restored(solver, sample, sample.kernel, degradation)
+        spectral.start(sample, degradation, [])
         for caution in CAUTIONS:
-            spectral.caution = caution
-            spectral.start(sample, degradation, [])
-            found[str(caution)].append(bound - restored(solver, sample, spectral.kernel(), degradation))
+            kernel = spectral.lowered(torch.tensor([caution]))
+            found[str(caution)].append(bound - restored(solver, sample, kernel, degradation))
     return found
 
 
@@ -123,8 +123,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    # without the network a temper of 0 has nothing to go by
-    tempers = TEMPERS if arguments.prior == "spectral" else TEMPERS[2:]
+    tempers = TEMPERS if arguments.prior == "spectral" else SLOWER_TEMPERS
     by_temper = summary({f"x{s}": kernels(arguments.prior, s, tempers, arguments.draws) for s in SCALES})
     temper = float(max(by_temper, key=lambda setting: by_temper[setting]["mean"]))
     show("temper", by_temper)
