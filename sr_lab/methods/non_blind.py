@@ -20,7 +20,7 @@ class NonBlind(Method):
     """SR by a trained non-blind network, given the kernel of a prior that needs no optimisation.
 
     Args:
-        prior: oracle, bicubic or file.
+        prior: oracle, bicubic, file or spectral.
         solver: network called with (lr, kernel, scale, noise_level).
         renormalise: divide the kernel by its sum first.
         noise_level: that the solver is told; None: what the degradation added.
