@@ -40,13 +40,13 @@ def work(name: str, phase: str, size: tuple[int, int]) -> None:
     else:
         from sr_lab.config.compose import compose, to_plain
         from sr_lab.config.schema import validate, without_unused
-        from sr_lab.run import _method, _parts
+        from sr_lab.run import method_of, parts_of
 
         count = sys.maxsize if phase == "SSIM" else 0
         overrides = [f"scale={SCALE}", "backbone@solver=none", f"method.iterations={sys.maxsize}"]
         config = to_plain(compose(["experiment=dip_dkp", *overrides, f"method.ssim_iterations={count}"]))
         settings = validate(without_unused(config))
-        method = _method(settings, _parts(settings))
+        method = method_of(settings, parts_of(settings))
         updates = method.updates(method.begin(Sample(lr, SCALE, ["noise"])))
         inner, step = method.inner, lambda: next(updates)
 

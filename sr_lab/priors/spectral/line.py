@@ -21,8 +21,7 @@ _FLOOR = 1e-8  # |H|^2 below which noise is all there is
 class LineMotions(Family):
     """Lines as `degradation=line_motion` draws them; symmetric, so that the anchor is all there is to a phase.
 
-    H is that of the line before pixels sample it: the lattice adds a few hundredths to |H|^2, but its exact transform
-    takes four times as long and finds no better kernels.
+    H is that of the line before pixels sample it, in closed form; the lattice of pixels adds a few hundredths to |H|^2.
 
     Args:
         length: middle of what is believed of the length, HR pixels; default 2 (k // 4) + 1 as in DIP-DKP.
