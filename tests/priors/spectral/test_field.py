@@ -146,11 +146,13 @@ def test_windows_of_a_large_image_are_bounded() -> None:
 class OneField(KernelField):
     """A field with the same kernel everywhere."""
 
-    varies = True  # pyright: ignore[reportAssignmentType]
-
     def __init__(self, kernel: torch.Tensor) -> None:
         super().__init__()
         self.one = kernel
+
+    @property
+    def varies(self) -> bool:
+        return True
 
     def start(self, sample: Sample, degradation: Degradation, generators: list[torch.Generator]) -> None:
         """Nothing to do."""
