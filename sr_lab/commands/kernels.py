@@ -41,8 +41,7 @@ def sample(name: str, *, count: int, seed: int, out: Path) -> str:
     from sr_lab.weights.store import load_weights
 
     flow = flow_from(load_weights(name), name)
-    with torch.no_grad():
-        drawn = flow.sample(count, torch.Generator().manual_seed(seed))[:, 0].double().numpy()
+    drawn = flow.sample(count, torch.Generator().manual_seed(seed))[:, 0].double().numpy()
     named = [(f"sample_{index:03d}", kernel) for index, kernel in enumerate(drawn)]
     for stem, kernel in named:
         write_kernel(out / f"{stem}.npy", kernel)

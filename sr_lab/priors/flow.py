@@ -165,6 +165,7 @@ class KernelFlow(nn.Module):
         value = (torch.sigmoid(code) - self.alpha) / (1 - 2 * self.alpha) * self.normalization
         return value.view(-1, 1, self.side, self.side)
 
+    @torch.no_grad()
     def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n 1 k k"]:
         """Kernels of codes drawn uniformly on the sphere, divided by their sums."""
         code = torch.randn(n, self.dimension, generator=generator).to(self.normalization.device)
