@@ -137,10 +137,10 @@ def test_an_answer_of_any_kind_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> 
             pass
 
     monkeypatch.setenv("WANDB_API_KEY", KEY)
+    wandb.teardown()  # before there is a socket: what it closes late may have taken the socket's number
     with HTTPServer(("127.0.0.1", 0), Refusing) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{server.server_port}")
-        wandb.teardown()
         assert why_not_online() is None
         server.shutdown()
 
