@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sr_lab.data.sample import Sample
-from sr_lab.degradation.anchor import to_anchor
+from sr_lab.degradation.anchor import Anchor, to_anchor
 from sr_lab.degradation.chain import Degradation
 from sr_lab.priors.base import KernelField, kernel_size_of
 from sr_lab.priors.detail import edge_scores
@@ -18,10 +18,8 @@ from sr_lab.priors.spectral.prior import Estimate, Spectral, uninformative
 from sr_lab.priors.spectral.shape import render
 from sr_lab.priors.spectral.smooth import CONTENT, Sites, smooth
 
-WINDOW, SMALL_WINDOW = (
-    96,
-    64,
-)  # LR pixels a side; the small one where not even two large ones fit side by side
+WINDOW = 96  # LR pixels a side
+SMALL_WINDOW = 64  # where three large ones do not fit side by side
 MAX_WINDOWS = 8  # an axis: the cost does not grow with the image
 NODES = 9  # of the field, an axis
 VISIBLE = 0.02  # change of the log-variance over the image below which one kernel does
@@ -56,11 +54,8 @@ class SpectralField(Spectral, KernelField):
     def start(self, sample: Sample, degradation: Degradation, generators: list[torch.Generator]) -> None:
         """Estimate every image's blur as a whole and where it departs from that."""
         super().start(sample, degradation, generators)
-        self.scale, self.size, self.anchor = (
-            sample.scale,
-            kernel_size_of(sample, degradation),
-            degradation.anchor,
-        )
+        self.scale, self.size = sample.scale, kernel_size_of(sample, degradation)
+        self.anchor: Anchor = degradation.anchor
         fields = [
             self._field(lr[None], whole, sample.scale)
             for lr, whole in zip(sample.lr, self.estimates, strict=True)

@@ -21,9 +21,7 @@ from sr_lab.priors.spectral.shape import render
 from sr_lab.priors.spectral.whittle import fit
 
 SMALLEST = 16  # LR pixels a side below which a periodogram has too few frequencies
-LARGEST = (
-    1024  # LR pixels a side: of a larger image the most detailed part, so that cost and memory are bounded
-)
+LARGEST = 1024  # LR pixels a side of the part, the most detailed one, that a larger image is judged by
 FLAT = 1.5 / 255  # rms of the luminance about its mean: hardly more than rounding
 
 

@@ -15,11 +15,11 @@ from torch import Tensor
 
 AMPLITUDES = (0.15, 0.3, 0.6)  # standard deviation of the mean log-variance over an image
 ANISOTROPY = 0.5  # of the other two numbers, as a share of that
-CONSTANT = 0.8  # prior probability that the blur is one
+CONSTANT = 0.5  # prior probability that the blur is one
 CONTENT = 0.1  # standard deviation by which what the most detailed window shows misleads its estimate
 FADING = 1.5  # power of a window's detail with which the others are misled more: soft subjects look like wide blurs
-OFFSET = (
-    0.1  # by which all windows together differ from the estimate of the whole image, blur constant or not
+OFFSET = 0.2  # by which all windows together differ from the whole image's estimate, even of a constant blur
+LEVEL = 1.0  # variance of a field's own level in its units: a whole image is judged by its sharp parts
 )
 FREEDOM, ROUNDS = 4.0, 5  # of Student's t, for the windows that are far off all the same
 
@@ -84,11 +84,11 @@ def _posterior(
     spread = torch.diag(shape.new_tensor((1.0, ANISOTROPY, ANISOTROPY)) ** 2)
     evidence, means = [], []
     for amplitude, covariance, prior in options:
-        field = torch.kron(covariance(sites.places, sites.places), amplitude**2 * spread)
+        field = torch.kron(LEVEL + covariance(sites.places, sites.places), amplitude**2 * spread)
         factor = torch.linalg.cholesky(field + error)
         weights = torch.cholesky_solve(excess[:, None], factor)[:, 0]
         evidence.append(math.log(prior) - 0.5 * excess @ weights - factor.diagonal().log().sum())
-        across = torch.kron(covariance(at, sites.places), amplitude**2 * spread)
+        across = torch.kron(LEVEL + covariance(at, sites.places), amplitude**2 * spread)
         means.append((across @ weights).view(-1, 3))
     belief = torch.stack(evidence).softmax(0)
     return shape + torch.einsum("o,oma->ma", belief, torch.stack(means)), float(belief[0])

@@ -2,11 +2,13 @@
 
 import math
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from sr_lab.config.compose import compose, to_plain
 from sr_lab.data.sample import Sample
 from sr_lab.degradation.chain import Degradation
 from sr_lab.degradation.corruptions import Quantise
@@ -20,6 +22,7 @@ from sr_lab.priors.spectral import smooth as smooth_module
 from sr_lab.priors.spectral.field import SpectralField
 from sr_lab.priors.spectral.prior import Spectral
 from sr_lab.priors.spectral.smooth import Sites, smooth
+from sr_lab.run import run
 
 WHOLE = torch.tensor([-0.5, 0.1, 0.0], dtype=torch.float64)
 
@@ -80,6 +83,7 @@ def test_it_is_the_gaussian_process_of_the_books(monkeypatch: pytest.MonkeyPatch
     for name, value in (("AMPLITUDES", (0.4,)), ("FIELDS", kinds), ("CONSTANT", 1e-300), ("FREEDOM", 1e9)):
         monkeypatch.setattr(smooth_module, name, value)
     monkeypatch.setattr(smooth_module, "OFFSET", 0.0)
+    monkeypatch.setattr(smooth_module, "LEVEL", 0.0)
     shapes, at = WHOLE + errors(9, 0.3), grid(4)
     found, _ = smooth(sites(shapes, 0.2), WHOLE, at, content=0.0)
     places = grid(3).numpy()
@@ -145,11 +149,13 @@ def test_windows_of_a_large_image_are_bounded() -> None:
 class OneField(KernelField):
     """A field with the same kernel everywhere."""
 
-    varies = True  # pyright: ignore[reportAssignmentType]
-
     def __init__(self, kernel: torch.Tensor) -> None:
         super().__init__()
         self.one = kernel
+
+    @property
+    def varies(self) -> bool:
+        return True
 
     def start(self, sample: Sample, degradation: Degradation, generators: list[torch.Generator]) -> None:
         """Nothing to do."""
@@ -195,3 +201,12 @@ def test_kinds_of_field_have_unit_variance_over_an_image() -> None:
     for kind in (smooth_module.lens, smooth_module.tilt):
         assert kind(places, places).diagonal().mean().item() == pytest.approx(1, rel=0.1)
         assert kind(places, places).mean().abs().item() < 0.01
+
+
+def test_it_is_a_choice_of_runs(tmp_path: Path) -> None:
+    choices = ["experiment=fast", "prior=spectral_field", "degradation=gaussian_field", "scale=2"]
+    crop = ["dataset.images.names=[astronaut]", "dataset.images.crop=[60,160,160,160]", f"out={tmp_path}"]
+    record, _ = run(to_plain(compose([*choices, *crop, "tracking=none", "dataset.images.shrink=1"])))
+    assert record is not None
+    assert record.labels["prior"] == "spectral_field"
+    assert record.metrics["psnr_y"].mean > record.metrics["psnr_y@bicubic"].mean
