@@ -32,7 +32,7 @@ from sr_lab.tracking.facts import code, versions
 
 SEED = 1
 # image numbers; the smoothing's constants were chosen on the first 4 and 8 of Set14 and BSD400
-SETS = {"set5": range(5), "set14": range(4, 8), "bsd400": range(8, 12)}
+SETS = {"set5": range(5), "set14": range(4, 7), "bsd400": range(8, 11)}
 BLURS: dict[str, dict[str, Any]] = {
     "constant": {"growth": (1, 1)},
     "radial": {"growth": (4, 9), "pattern": "radial"},
@@ -43,11 +43,14 @@ BLURS: dict[str, dict[str, Any]] = {
 class Known(KernelField):
     """Kernels that need no estimate."""
 
-    varies = True  # pyright: ignore[reportAssignmentType]
-
     def __init__(self, at: Callable[[float, float], Tensor]) -> None:
         super().__init__()
         self.at = at
+
+    @property
+    def varies(self) -> bool:
+        """Everywhere."""
+        return True
 
     def start(self, sample: Sample, degradation: Degradation, generators: list[torch.Generator]) -> None:
         """They are known."""

@@ -198,8 +198,9 @@ def test_what_is_stopped_leaves_whole_files_only(
         write_image(*arguments, **options)  # pyright: ignore[reportArgumentType]
 
     monkeypatch.setattr("sr_lab.upscale.write_image", stop_at_the_second)
-    code, _ = upscale(tmp_path, "--scale", "2", "--kernel", kernel, "--out", tmp_path / "out")
-    assert code != 0
+    code, output = upscale(tmp_path, "--scale", "2", "--kernel", kernel, "--out", tmp_path / "out")
+    assert code == 130
+    assert "goes on from here" in output
     assert [path.name for path in (tmp_path / "out").rglob("*")] == ["a.png"]
 
 

@@ -18,10 +18,8 @@ from sr_lab.priors.spectral.prior import Estimate, Spectral
 from sr_lab.priors.spectral.shape import render
 from sr_lab.priors.spectral.smooth import CONTENT, Sites, smooth
 
-WINDOW, SMALL_WINDOW = (
-    96,
-    64,
-)  # LR pixels a side; the small one where not even two large ones fit side by side
+WINDOW = 96  # LR pixels a side
+SMALL_WINDOW = 64  # where three large ones do not fit side by side
 MAX_WINDOWS = 8  # an axis: the cost does not grow with the image
 NODES = 9  # of the field, an axis
 VISIBLE = 0.02  # change of the log-variance over the image below which one kernel does

@@ -24,7 +24,7 @@ from sr_lab.priors.spectral.periodogram import periodogram
 from sr_lab.priors.spectral.whittle import search
 
 SMALLEST = 16  # LR pixels a side below which a periodogram has too few frequencies
-LARGEST = 1024  # LR pixels a side: of a larger image the most detailed part, so that the cost is bounded
+LARGEST = 1024  # LR pixels a side of the part, the most detailed one, that a larger image is judged by
 FLAT = 1.5 / 255  # rms of the luminance about its mean: hardly more than rounding
 STRANGE = (
     1.2  # misfit of the spectrum; blurred photographs have 0.2 to 0.75, stripes and single tones 3 and more

@@ -15,12 +15,10 @@ from torch import Tensor
 
 AMPLITUDES = (0.15, 0.3, 0.6)  # standard deviation of the mean log-variance over an image
 ANISOTROPY = 0.5  # of the other two numbers, as a share of that
-CONSTANT = 0.8  # prior probability that the blur is one
+CONSTANT = 0.5  # prior probability that the blur is one
 CONTENT = 0.1  # standard deviation by which what the most detailed window shows misleads its estimate
 FADING = 1.5  # power of a window's detail with which the others are misled more: soft subjects look like wide blurs
-OFFSET = (
-    0.1  # by which all windows together differ from the estimate of the whole image, blur constant or not
-)
+OFFSET = 0.1  # by which all windows together differ from the whole image's estimate, blur constant or not
 FREEDOM, ROUNDS = 4.0, 5  # of Student's t, for the windows that are far off all the same
 
 

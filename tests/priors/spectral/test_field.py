@@ -2,11 +2,13 @@
 
 import math
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from sr_lab.config.compose import compose, to_plain
 from sr_lab.data.sample import Sample
 from sr_lab.degradation.chain import Degradation
 from sr_lab.degradation.corruptions import Quantise
@@ -20,6 +22,7 @@ from sr_lab.priors.spectral import smooth as smooth_module
 from sr_lab.priors.spectral.field import SpectralField
 from sr_lab.priors.spectral.prior import Spectral
 from sr_lab.priors.spectral.smooth import Sites, smooth
+from sr_lab.run import run
 
 WHOLE = torch.tensor([-0.5, 0.1, 0.0], dtype=torch.float64)
 
@@ -198,3 +201,12 @@ def test_kinds_of_field_have_unit_variance_over_an_image() -> None:
     for kind in (smooth_module.lens, smooth_module.tilt):
         assert kind(places, places).diagonal().mean().item() == pytest.approx(1, rel=0.1)
         assert kind(places, places).mean().abs().item() < 0.01
+
+
+def test_it_is_a_choice_of_runs(tmp_path: Path) -> None:
+    choices = ["experiment=fast", "prior=spectral_field", "degradation=gaussian_field", "scale=2"]
+    crop = ["dataset.images.names=[astronaut]", "dataset.images.crop=[60,160,160,160]", f"out={tmp_path}"]
+    record, _ = run(to_plain(compose([*choices, *crop, "tracking=none", "dataset.images.shrink=1"])))
+    assert record is not None
+    assert record.labels["prior"] == "spectral_field"
+    assert record.metrics["psnr_y"].mean > record.metrics["psnr_y@bicubic"].mean
