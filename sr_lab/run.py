@@ -3,7 +3,7 @@
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from inspect import signature as parameters_of
 from pathlib import Path
@@ -52,6 +52,7 @@ def _run(settings: Settings, config: dict[str, Any], directory: Path, command: s
     import torch
 
     from sr_lab.tracking import facts
+    from sr_lab.tracking.recorder import Recorder, finished_images
     from sr_lab.tracking.wandb import mirror
     from sr_lab.training import fit, trainer_for
 
@@ -59,9 +60,9 @@ def _run(settings: Settings, config: dict[str, Any], directory: Path, command: s
         torch.set_num_threads(settings.trainer.threads)
     started, created = time.perf_counter(), datetime.now(UTC).isoformat(timespec="seconds")
     pl.seed_everything(settings.seed, workers=True, verbose=False)
-    parts = _parts(settings)
-    method = _method(settings, parts)
-    data = _data(settings, parts, directory)
+    parts = parts_of(settings)
+    method = method_of(settings, parts)
+    data = data_of(settings, parts, finished_images(directory))
     record = Record(
         name=settings.name,
         signature=signature(config),
@@ -82,8 +83,6 @@ def _run(settings: Settings, config: dict[str, Any], directory: Path, command: s
         trainer, record.fit = fit(settings, method, data, directory)
         first, device = trainer.is_global_zero, trainer.strategy.root_device
     if data is not None and hasattr(method, "restore"):
-        from sr_lab.tracking.recorder import Recorder
-
         recorder = Recorder(directory, settings.metrics, parts["degradation"])
         trainer = trainer_for(settings, directory, [recorder])
         trainer.test(method, data, verbose=False)
@@ -112,7 +111,7 @@ def labels(settings: Settings) -> dict[str, str | int]:
     return found
 
 
-def _parts(settings: Settings) -> dict[str, Any]:
+def parts_of(settings: Settings) -> dict[str, Any]:
     """Everything a method may be given, built from its node."""
     return {
         part: build(node, part, settings.allowed)
@@ -121,7 +120,7 @@ def _parts(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _method(settings: Settings, parts: dict[str, Any]) -> Any:
+def method_of(settings: Settings, parts: dict[str, Any]) -> Any:
     """The method, given the parts its constructor names."""
     target = locate(settings.method["_target_"], "method", settings.allowed)
     wanted = {name: part for name, part in parts.items() if name in parameters_of(target).parameters}
@@ -131,9 +130,15 @@ def _method(settings: Settings, parts: dict[str, Any]) -> Any:
     return method
 
 
-def _data(settings: Settings, parts: dict[str, Any], directory: Path) -> Any:
+def data_of(settings: Settings, parts: Mapping[str, Any], done: Collection[str] = ()) -> Any:
+    """The LightningDataModule, or None where nothing is restored.
+
+    Args:
+        settings: validated.
+        parts: from `parts_of`.
+        done: ids of images to leave out.
+    """
     from sr_lab.data.module import SRData
-    from sr_lab.tracking.recorder import finished_images
 
     dataset = settings.dataset
     if dataset is None or "degradation" not in parts:
@@ -149,7 +154,7 @@ def _data(settings: Settings, parts: dict[str, Any], directory: Path) -> Any:
         patches_per_batch=dataset.patches_per_batch,
         batches_per_epoch=settings.trainer.batches_per_epoch,
         validation=None if validation is None else build(validation, "dataset.validation", settings.allowed),
-        done=finished_images(directory),
+        done=done,
         workers=settings.trainer.workers,
     )
 

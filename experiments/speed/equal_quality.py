@@ -29,21 +29,30 @@ from sr_lab.data.sample import Sample, collate  # noqa: E402
 from sr_lab.metrics.image import psnr  # noqa: E402
 from sr_lab.metrics.kernel import kernel_psnr  # noqa: E402
 from sr_lab.metrics.protocol import Protocol  # noqa: E402
-from sr_lab.run import _data, _method, _parts  # noqa: E402
+from sr_lab.run import data_of, method_of, parts_of  # noqa: E402
 from sr_lab.tracking.facts import code, versions  # noqa: E402
 
 FLOW = ROOT.parent / "shared" / "weights" / "FKP_x4.pt"
 
 
-def setting(seed: int) -> tuple[Any, Sample]:
+def setting(seed: int, iterations: int) -> tuple[Any, Sample]:
     """The method of the experiment and its one sample."""
+    overrides = ["experiment=dip_fkp_crop", "prior=fkp_published", "solver=null", f"seed={seed}"]
     settings = validate(
-        to_plain(compose(["experiment=dip_fkp_crop", "prior=fkp_published", "solver=null", f"seed={seed}"]))
+        to_plain(
+            compose(
+                [
+                    *overrides,
+                    f"method.iterations={iterations}",
+                    f"method.ssim_iterations={min(80, iterations)}",
+                ]
+            )
+        )
     )
-    parts = _parts(settings)
-    data = _data(settings, parts, Path("nowhere"))
+    parts = parts_of(settings)
+    data = data_of(settings, parts)
     data.setup("test")
-    return _method(settings, parts), collate([data.test_set[0]])
+    return method_of(settings, parts), collate([data.test_set[0]])
 
 
 def figures(image: Tensor, kernel: Tensor, sample: Sample, started: tuple[float, float]) -> dict[str, float]:
@@ -58,17 +67,17 @@ def figures(image: Tensor, kernel: Tensor, sample: Sample, started: tuple[float,
     }
 
 
-def ours(seed: int) -> dict[str, float]:
+def ours(seed: int, iterations: int) -> dict[str, float]:
     """Our loop."""
-    method, sample = setting(seed)
+    method, sample = setting(seed, iterations)
     started = time.perf_counter(), time.process_time()
     image, kernel, _ = method.estimate(sample)
     return figures(image, kernel, sample, started)
 
 
-def plain(seed: int, flow: Path) -> dict[str, float]:
+def plain(seed: int, iterations: int, flow: Path) -> dict[str, float]:
     """The transcription, from where ours starts."""
-    method, sample = setting(seed)
+    method, sample = setting(seed, iterations)
     (generator,) = method.generators(sample)
     state = DipFkp(sample.lr, sample.scale, flow)
     net = SkipNet(generator=generator)
@@ -78,7 +87,7 @@ def plain(seed: int, flow: Path) -> dict[str, float]:
     state.code.copy_(torch.randn(state.code.numel(), generator=generator).view_as(state.code))
     started = time.perf_counter(), time.process_time()
     image, kernel = state.z, state.code
-    for _ in range(method.iterations):
+    for _ in range(iterations):
         image, kernel, _ = state.step()
     return figures(image, kernel, sample, started)
 
@@ -89,11 +98,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--flow", type=Path, default=FLOW, help="the published FKP_x4.pt")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--iterations", type=int, default=1000)
     arguments = parser.parse_args()
+    count = arguments.iterations
     torch.set_num_threads(1)
     rows: list[dict[str, Any]] = []
     for seed in arguments.seeds:
-        for name, made in (("plain", plain(seed, arguments.flow)), ("ours", ours(seed))):
+        for name, made in (("plain", plain(seed, count, arguments.flow)), ("ours", ours(seed, count))):
             rows.append({"loop": name, "seed": seed, **made})
             print(json.dumps(rows[-1]), flush=True)
         summary = {
