@@ -66,6 +66,9 @@ def upscale_command(
     kernel: Annotated[
         Path | None, typer.Option(help="Known blur kernel (.mat, .npy, .png); skips the estimate.")
     ] = None,
+    varying: Annotated[
+        bool, typer.Option("--varying", help="Let the blur vary over the image, as behind a simple lens.")
+    ] = False,
     noise: Annotated[
         float, typer.Option(min=0, max=0.2, help="Noise of the input, standard deviation in [0, 1].")
     ] = 0.0,
@@ -93,6 +96,7 @@ def upscale_command(
         out=out,
         method=method.value,
         kernel_file=kernel,
+        varying=varying,
         noise_level=noise,
         save_kernels=save_kernel,
         overwrite=overwrite,

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
 from tqdm import tqdm
 
@@ -21,10 +21,10 @@ from sr_lab.degradation.resample import imresize
 from sr_lab.errors import UserError
 from sr_lab.io.images import Levels, check_size, list_images, read_image, to_levels, write_image
 from sr_lab.io.kernels import kernel_picture, read_kernel, write_kernel
-from sr_lab.methods.non_blind import solve
-from sr_lab.methods.tiles import Tile, restored_rows
+from sr_lab.methods.non_blind import restored_in_tiles
+from sr_lab.methods.tiles import restored_rows
 from sr_lab.methods.zero_shot import ZeroShot
-from sr_lab.priors.base import KernelPrior
+from sr_lab.priors.base import KernelField, KernelPrior
 from sr_lab.priors.detail import most_detailed
 
 ESTIMATE_SIDE = 128  # SR pixels: a kernel of up to 21 pixels, six times over
@@ -42,6 +42,7 @@ class Options:
         method: `fast` estimates the kernel in a second, `dip_fkp` in minutes, `kernel` takes `kernel_file`,
             `bicubic` interpolates.
         kernel_file: known kernel (correlation convention, block centre).
+        varying: let the kernel vary over the image (`fast` only).
         noise_level: told to the solver, in [0, 1] units.
         save_kernels: write the estimated kernels beside the results.
         overwrite: replace results that exist; without it they are kept, so a run goes on where it was stopped.
@@ -53,6 +54,7 @@ class Options:
     out: Path
     method: str = "fast"
     kernel_file: Path | None = None
+    varying: bool = False
     noise_level: float = 0.0
     save_kernels: bool = False
     overwrite: bool = False
@@ -118,6 +120,14 @@ class Upscaler:
             f"scale={options.scale}",
             f"method.noise_level={options.noise_level}",
         ]
+        if options.varying:
+            if options.method != "fast" or options.kernel_file is not None:
+                raise UserError(
+                    "a varying kernel is estimated by --method fast alone",
+                    where="--varying",
+                    fix="leave it out, or leave out --method and --kernel",
+                )
+            overrides.append("prior=spectral_field")
         settings = validate(to_plain(compose([*overrides, *options.overrides])))
         self.device = _device(options.device)
         self.degradation = build(settings.degradation or {}, "degradation", settings.allowed)
@@ -170,8 +180,7 @@ class Upscaler:
             rows, kernel = self.restore(lr, source.name)
             pixels = _levels(rows, (height * scale, width * scale, lr.shape[1]), picture.bits)
         if kernel is not None and self.options.save_kernels:
-            write_kernel(job.kernels.with_name(f"{job.kernels.name}.kernel.npy"), kernel)
-            write_image(job.kernels.with_name(f"{job.kernels.name}.kernel.png"), _as_picture(kernel))
+            _save_kernel(job.kernels, kernel)
         alpha = None
         if picture.alpha is not None:
             rows = interpolated_rows(torch.from_numpy(picture.alpha)[None, None], scale)
@@ -182,31 +191,27 @@ class Upscaler:
 
     def restore(
         self, lr: Float[Tensor, "1 c h w"], name: str
-    ) -> tuple[Iterator[Float[Tensor, "1 c rows ws"]], np.ndarray | None]:
-        """SR of one image of 1 or 3 channels from the top down, and the kernel it is restored with."""
+    ) -> tuple[Iterator[Float[Tensor, "1 c rows ws"]], Float[Tensor, "1 1 k k"] | KernelField | None]:
+        """SR of one image of 1 or 3 channels from the top down, and the kernel or kernels it is restored with."""
         scale = self.options.scale
         if self.solver is None:
             return interpolated_rows(lr, scale), None
-        kernel = self._kernel(lr.expand(-1, 3, -1, -1), name)
+        colour = lr.expand(-1, 3, -1, -1)
+        kernel = self._kernel(colour, name)
         noise = torch.full((1,), self.noise_level, device=self.device)
+        rows = restored_in_tiles(self.solver, colour, kernel, scale, noise, self.degradation, label=name)
+        if lr.shape[1] == 1:
+            rows = (part.mean(1, keepdim=True) for part in rows)
+        return rows, kernel
 
-        def one(tile: Tensor, _: Tile) -> Tensor:
-            colour, degradation = tile.expand(-1, 3, -1, -1), self.degradation
-            sr = solve(self.solver, colour, kernel, scale, noise, degradation.anchor, phase=degradation.phase)
-            return sr if tile.shape[1] == 3 else sr.mean(1, keepdim=True)
-
-        margin = max(16, kernel.shape[-1] // scale + 8)
-        rows = restored_rows(lr, scale, one, margin=margin, label=name)
-        return rows, kernel[0, 0].cpu().numpy().astype(np.float64)
-
-    def _kernel(self, lr: Float[Tensor, "1 3 h w"], name: str) -> Float[Tensor, "1 1 k k"]:
+    def _kernel(self, lr: Float[Tensor, "1 3 h w"], name: str) -> Float[Tensor, "1 1 k k"] | KernelField:
         """The known kernel, or the estimate; the slow one is made on the most detailed crop."""
         if self.known is not None:
             return torch.from_numpy(self.known).float()[None, None].to(self.device)
         if self.prior is not None:
             sample = Sample(lr=lr, scale=self.options.scale, image_ids=[name])
             self.prior.start(sample, self.degradation, [])
-            return self.prior.kernel()
+            return self.prior if isinstance(self.prior, KernelField) else self.prior.kernel()
         assert self.method is not None
         side = -(-ESTIMATE_SIDE // self.options.scale)
         crop = _at_least(most_detailed(lr, side), -(-64 // self.options.scale))
@@ -284,5 +289,19 @@ def _levels(
     return levels
 
 
-def _as_picture(kernel: np.ndarray) -> np.ndarray:
-    return kernel_picture(kernel, 16 * len(kernel)).astype(np.float32)[..., None] / 255
+def _save_kernel(stem: Path, kernel: Float[Tensor, "1 1 k k"] | KernelField) -> None:
+    """The kernel as numbers and as a picture; of a field the whole image's, and a picture of 5 x 5 places."""
+    places = [0.1, 0.3, 0.5, 0.7, 0.9]
+    if isinstance(kernel, KernelField):
+        shown = [[_numbers(kernel.kernel_at(y, x)) for x in places] for y in places]
+        kernel = kernel.kernel()
+    else:
+        shown = [[_numbers(kernel)]]
+    write_kernel(stem.with_name(f"{stem.name}.kernel.npy"), _numbers(kernel))
+    side = 16 * kernel.shape[-1] // (1 if len(shown) == 1 else 4)
+    picture = np.block([[kernel_picture(one, side) for one in row] for row in shown])
+    write_image(stem.with_name(f"{stem.name}.kernel.png"), picture[..., None])
+
+
+def _numbers(kernel: Float[Tensor, "1 1 k k"]) -> Float64[np.ndarray, "k k"]:
+    return kernel[0, 0].cpu().numpy().astype(np.float64)

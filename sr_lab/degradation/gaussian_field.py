@@ -83,7 +83,7 @@ class GaussianField:
     anchor: Anchor = "fkp"
     recentre: bool = True
     pattern: Literal["radial", "linear"] = "radial"
-    growth: Sequence[float | int] = (2.0, 5.0)
+    growth: Sequence[float | int] = (4.0, 9.0)
 
     def __post_init__(self) -> None:
         low, high = self._everywhere.variances
@@ -91,7 +91,7 @@ class GaussianField:
             raise UserError(
                 f"growth {list(self.growth)} is not a range between 1 and {high / low:.3g}, the ratio of the variances",
                 where="degradation.kernels.growth",
-                fix="give [low, high], such as [2, 5]",
+                fix="give [low, high], such as [4, 9]",
             )
 
     @property

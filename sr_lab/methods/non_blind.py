@@ -1,6 +1,7 @@
-"""Non-blind restoration: one pass of a solver with a kernel that is known or assumed."""
+"""Non-blind restoration: one pass of a solver with a kernel that is known or assumed, or with a field of them."""
 
 import time
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
@@ -9,15 +10,19 @@ from torch import Tensor, nn
 
 from sr_lab.data.sample import Restored, Sample
 from sr_lab.degradation.anchor import Anchor
+from sr_lab.degradation.chain import Degradation
 from sr_lab.methods.base import Method
-from sr_lab.priors.base import KernelPrior
+from sr_lab.methods.tiles import Tile, restored_rows
+from sr_lab.priors.base import KernelField, KernelPrior
 
 
 class NonBlind(Method):
     """SR by a trained non-blind network, given the kernel of a prior that needs no optimisation.
 
     Args:
-        prior: oracle, bicubic or file.
+        prior: oracle, bicubic, file or spectral; where the kernels of a spectral_field vary, the image is restored
+            in tiles that fade into each other. Tiles also where the degradation's boundary is not the circular one
+            of the solver, which would cost decibels.
         solver: network called with (lr, kernel, scale, noise_level).
         renormalise: divide the kernel by its sum first.
         noise_level: that the solver is told; None: what the degradation added.
@@ -40,16 +45,29 @@ class NonBlind(Method):
         self.prior.start(sample, self.degradation, self.generators(sample))
         kernel = self.prior.kernel().detach()
         noise = noise_of(sample, self.noise_level)
-        sr = solve(
-            self.solver,
-            sample.lr,
-            kernel,
-            sample.scale,
-            noise,
-            self.degradation.anchor,
-            self.renormalise,
-            self.degradation.phase,
-        )
+        varies = isinstance(self.prior, KernelField) and self.prior.varies
+        if varies or self.degradation.boundary != "circular":
+            rows = restored_in_tiles(
+                self.solver,
+                sample.lr,
+                self.prior if isinstance(self.prior, KernelField) else kernel,
+                sample.scale,
+                noise,
+                self.degradation,
+                renormalise=self.renormalise,
+            )
+            sr = torch.cat(list(rows), -2)
+        else:
+            sr = solve(
+                self.solver,
+                sample.lr,
+                kernel,
+                sample.scale,
+                noise,
+                self.degradation.anchor,
+                self.renormalise,
+                self.degradation.phase,
+            )
         return Restored(sr, kernel, seconds=time.perf_counter() - started)
 
 
@@ -83,3 +101,45 @@ def solve(
     moved = F.pad(kernel, (0, 2 * move, 0, 2 * move))  # the middle moves by +move, so the content by -move
     sr = solver(lr, moved, scale, noise_level)
     return torch.roll(sr, (move + phase, move + phase), (-2, -1))
+
+
+def restored_in_tiles(
+    solver: nn.Module,
+    lr: Float[Tensor, "b c h w"],
+    kernel: Float[Tensor, "b 1 k k"] | KernelField,
+    scale: int,
+    noise_level: Float[Tensor, " b"],
+    degradation: Degradation,
+    *,
+    renormalise: bool = True,
+    label: str | None = None,
+) -> Iterator[Float[Tensor, "b c rows ws"]]:
+    """`solve` tile by tile with the kernel of each tile's middle, a row of tiles at a time (see `restored_rows`).
+
+    Tiles whose kernels differ are small, and fade into each other over half their side.
+    """
+    height, width = lr.shape[-2:]
+    field = kernel if isinstance(kernel, KernelField) and kernel.varies else None
+    known = kernel.kernel().detach() if isinstance(kernel, KernelField) else kernel
+    side, overlap, margin = 192, 0, max(16, known.shape[-1] // scale + 8)
+    if field is not None:
+        side = min(96, max(48, min(height, width) // 4))
+        overlap, margin = side // 2, margin + 8
+
+    def one(piece: Tensor, tile: Tile) -> Tensor:
+        middle = (tile.top + tile.height / 2) / height, (tile.left + tile.width / 2) / width
+        local = known if field is None else field.kernel_at(*middle)
+        return solve(
+            solver, piece, local, scale, noise_level, degradation.anchor, renormalise, degradation.phase
+        )
+
+    return restored_rows(
+        lr,
+        scale,
+        one,
+        tile=side,
+        margin=margin,
+        overlap=overlap,
+        boundary=degradation.boundary,
+        label=label,
+    )

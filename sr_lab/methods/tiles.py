@@ -64,7 +64,9 @@ def restored_rows(
     beyond_y, beyond_x = (_extended(side, margin, boundary).to(lr.device) for side in (height, width))
     below = lr.new_zeros(0)  # what the tiles above have added to the next rows
     count = len(rows) * len(columns)
-    bar = tqdm(total=count, desc=label, leave=False, disable=None if label and count > 4 else True)
+    bar = tqdm(
+        total=count, desc=label, unit="tile", leave=False, disable=None if label and count > 4 else True
+    )
     for first, last in rows:
         top, bottom = max(first - half, 0), min(last + half, height)
         strip = lr.new_zeros(*lr.shape[:2], (bottom - top) * scale, width * scale)

@@ -47,6 +47,19 @@ class KernelPrior(nn.Module, ABC):
         return [parameter for parameter in self.parameters() if parameter.requires_grad]
 
 
+class KernelField(KernelPrior):
+    """A kernel prior whose kernels differ from place to place; `kernel` gives the one of the whole image."""
+
+    @property
+    @abstractmethod
+    def varies(self) -> bool:
+        """Whether any image of the sample needs more than one kernel."""
+
+    @abstractmethod
+    def kernel_at(self, y: float, x: float) -> Float[Tensor, "b 1 k k"]:
+        """The kernels at a place, 0 at the top and left edge of the image and 1 at the others."""
+
+
 def kernel_size_of(sample: Sample, degradation: Degradation) -> int:
     """Side of the kernels of a sample, or else of those that the degradation draws.
 

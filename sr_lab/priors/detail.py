@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-MAX_LOOKED_AT = 2**22  # pixels of the image whose edges are measured, along rows and along columns
+MAX_LOOKED_AT = 2**20  # pixels of the image whose edges are measured, along rows and along columns
 
 
 def edge_scores(

@@ -113,6 +113,24 @@ def test_a_kernel_estimate_is_written_if_asked_for(tmp_path: Path) -> None:
     assert (tmp_path / "a.kernel.png").exists()
 
 
+def test_a_varying_blur_has_its_kernels_shown(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png", photograph(80, 96))
+    code, output = upscale(
+        tmp_path / "a.png", "--scale", "2", "--varying", "--out", tmp_path / "out", "--save-kernel"
+    )
+    assert code == 0, output
+    assert read_image(tmp_path / "out" / "a.png").pixels.shape == (160, 192, 3)
+    assert np.load(tmp_path / "out" / "a.kernel.npy").sum() == pytest.approx(1, abs=1e-4)
+    assert read_image(tmp_path / "out" / "a.kernel.png").pixels.shape == (5 * 44, 5 * 44, 1)
+
+
+def test_a_known_kernel_does_not_vary(tmp_path: Path, kernel: Path) -> None:
+    write_image(tmp_path / "a.png", photograph(24, 24))
+    code, output = upscale(tmp_path / "a.png", "--varying", "--kernel", kernel, "--out", tmp_path / "out")
+    assert code == 2
+    assert "--varying" in output
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [
@@ -171,8 +189,9 @@ def test_what_is_stopped_leaves_whole_files_only(
         write_image(*arguments, **options)  # pyright: ignore[reportArgumentType]
 
     monkeypatch.setattr("sr_lab.upscale.write_image", stop_at_the_second)
-    code, _ = upscale(tmp_path, "--scale", "2", "--kernel", kernel, "--out", tmp_path / "out")
-    assert code != 0
+    code, output = upscale(tmp_path, "--scale", "2", "--kernel", kernel, "--out", tmp_path / "out")
+    assert code == 130
+    assert "goes on from here" in output
     assert [path.name for path in (tmp_path / "out").rglob("*")] == ["a.png"]
 
 

@@ -43,7 +43,7 @@ def periodogram(luminance: Float[Tensor, "h w"], side: int = SIDE) -> Periodogra
     height, width = luminance.shape
     rows, columns = min(side, height), min(side, width)
     tapers_y, tapers_x = sine_tapers(rows), sine_tapers(columns)
-    corners = [(top, left) for top in _starts(height, rows) for left in _starts(width, columns)]
+    corners = [(top, left) for top in starts(height, rows) for left in starts(width, columns)]
     corners = corners[:: math.ceil(len(corners) / MAX_TILES)]
     tiles = torch.stack([luminance[t : t + rows, s : s + columns] for t, s in corners]).double()
     tiles = tiles - tiles.mean((1, 2), keepdim=True)
@@ -64,7 +64,7 @@ def periodogram(luminance: Float[Tensor, "h w"], side: int = SIDE) -> Periodogra
     return Periodogram(power[keep], fy[keep], fx[keep], area)
 
 
-def _starts(length: int, tile: int) -> list[int]:
+def starts(length: int, tile: int) -> list[int]:
     """First pixels of tiles that overlap by half or more and reach both ends."""
     if length == tile:
         return [0]

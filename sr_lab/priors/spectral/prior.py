@@ -21,9 +21,7 @@ from sr_lab.priors.spectral.shape import render
 from sr_lab.priors.spectral.whittle import fit
 
 SMALLEST = 16  # LR pixels a side below which a periodogram has too few frequencies
-LARGEST = (
-    1024  # LR pixels a side: of a larger image the most detailed part, so that cost and memory are bounded
-)
+LARGEST = 1024  # LR pixels a side of the part, the most detailed one, that a larger image is judged by
 FLAT = 1.5 / 255  # rms of the luminance about its mean: hardly more than rounding
 
 
@@ -36,12 +34,14 @@ class Estimate:
         log_variance_sd: standard deviation of the mean log-variance: 0.1 is a width known to 5 %.
         noise: standard deviation of the LR noise, quantisation included; None if it was not fitted.
         informed: False where the image told nothing and the typical kernel stands in.
+        covariance: of the shape's error; None where the image told nothing.
     """
 
     shape: Float[Tensor, " 3"]
     log_variance_sd: float
     noise: float | None
     informed: bool = True
+    covariance: Float[Tensor, "3 3"] | None = None
 
 
 class Spectral(KernelPrior):
@@ -95,7 +95,8 @@ class Spectral(KernelPrior):
         if self.net is not None:
             shape, precision = guess(self.net.to(grey.device), grey[None], scale)
             if self.temper == 0:
-                return Estimate(shape, float(torch.linalg.inv(precision)[0, 0].sqrt()), None)
+                covariance = torch.linalg.inv(precision)
+                return Estimate(shape, float(covariance[0, 0].sqrt()), None, covariance=covariance)
         prior = belief(shape, precision, scale)
         measured = periodogram(grey[0])
         starts = [prior.mean]
@@ -110,6 +111,7 @@ class Spectral(KernelPrior):
             best.parameters[:3],
             float(best.covariance[0, 0].sqrt()),
             float(torch.exp(best.parameters[-1] / 2)),
+            covariance=best.covariance[:3, :3],
         )
 
 
