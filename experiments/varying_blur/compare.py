@@ -1,6 +1,6 @@
 """One kernel or a field? PSNR of fast blind SR with each, and with the true field, on varying and constant blurs.
 
-python experiments/varying_blur/compare.py --out experiments/varying_blur/compare.json
+python experiments/varying_blur/compare.py --blurs radial --out experiments/varying_blur/radial.json
 """
 
 import argparse
