@@ -110,6 +110,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    facts = {"draws": arguments.draws, "threads": 1, "cpu_seconds_at_512": seconds_at(512)}
     results: dict[str, Any] = {}
     for label, name, degraded, scales, options in ESTIMATES:
         for scale in scales:
@@ -128,9 +129,9 @@ def main() -> None:
                 f"| x{scale} | {label} | " + " | ".join(f"{value:.2f}" for value in found.values()),
                 flush=True,
             )
-    facts = {"draws": arguments.draws, "threads": 1, "cpu_seconds_at_512": seconds_at(512)}
-    text = json.dumps({**facts, "results": results, "code": code(), "versions": versions()}, indent=1)
-    write_text(arguments.out, text + "\n")
+            # after every estimate: what an interrupted run has measured is kept
+            record = {**facts, "results": results, "code": code(), "versions": versions()}
+            write_text(arguments.out, json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":
