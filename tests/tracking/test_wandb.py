@@ -8,6 +8,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -136,11 +137,12 @@ def test_an_answer_of_any_kind_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> 
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-    monkeypatch.setenv("WANDB_API_KEY", KEY)
-    wandb.teardown()  # before there is a socket: what it closes late may have taken the socket's number
+    # without wandb's service process, which in a long session may close sockets that are not its own
+    monkeypatch.setattr(wandb, "login", lambda **_: True)
     with HTTPServer(("127.0.0.1", 0), Refusing) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{server.server_port}")
+        settings = SimpleNamespace(base_url=f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.setattr(wandb, "setup", lambda **_: SimpleNamespace(settings=settings))
         assert why_not_online() is None
         server.shutdown()
 
