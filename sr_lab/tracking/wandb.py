@@ -62,7 +62,8 @@ def why_not_online() -> str | None:
     except Exception as error:
         return f"no login ({error})"
     try:
-        urllib.request.urlopen(server, timeout=_REACH).close()
+        # an opener of its own: the shared one keeps the proxies of when it was first used
+        urllib.request.build_opener().open(server, timeout=_REACH).close()
     except urllib.error.HTTPError:
         return None  # an answer
     except (OSError, ValueError) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import urllib.request
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -137,8 +138,10 @@ def test_an_answer_of_any_kind_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> 
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-    # without wandb's service process, which in a long session may close sockets that are not its own
     monkeypatch.setattr(wandb, "login", lambda **_: True)
+    # as metrics without network leave it behind: a shared opener with a proxy that is long gone
+    dead = urllib.request.build_opener(urllib.request.ProxyHandler({"http": "http://127.0.0.1:9"}))
+    monkeypatch.setattr(urllib.request, "_opener", dead)
     with HTTPServer(("127.0.0.1", 0), Refusing) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         settings = SimpleNamespace(base_url=f"http://127.0.0.1:{server.server_port}")
