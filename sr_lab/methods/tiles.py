@@ -1,7 +1,7 @@
 """Restoration in tiles, a row of them at a time, so that memory stays bounded whatever the image's size."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float, Int64
@@ -22,13 +22,6 @@ class Tile(NamedTuple):
 
 Solve = Callable[[Float[Tensor, "b c h w"], Tile], Float[Tensor, "b c hs ws"]]
 Padding = Boundary | Literal["symmetric"]
-
-
-def restore_tiled(
-    lr: Float[Tensor, "b c h w"], scale: int, solve: Solve, **options: Any
-) -> Float[Tensor, "b c hs ws"]:
-    """The whole result of `restored_rows`."""
-    return torch.cat(list(restored_rows(lr, scale, solve, **options)), -2)
 
 
 def restored_rows(

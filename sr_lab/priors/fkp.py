@@ -12,7 +12,7 @@ from sr_lab.priors.base import KernelPrior, kernel_size_of, same_size
 from sr_lab.priors.flow import flow_from, scale_of
 from sr_lab.weights.store import load_weights
 
-FIT_STEPS, FIT_LR = 100, 0.1  # half a second; within 70 dB of benchmark kernels
+FIT_STEPS, FIT_LR = 100, 0.1  # of the fit that follows the encoding
 
 
 class FKP(KernelPrior):

@@ -1,5 +1,7 @@
 """Tiles against the whole image."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -7,8 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sr_lab.degradation.resample import imresize
-from sr_lab.methods.tiles import Padding, Tile, cells, restore_tiled
+from sr_lab.methods.tiles import Padding, Solve, Tile, cells, restored_rows
 from sr_lab.upscale import interpolated_rows
+
+
+def restore_tiled(lr: torch.Tensor, scale: int, solve: Solve, **options: Any) -> torch.Tensor:
+    """All rows in one."""
+    return torch.cat(list(restored_rows(lr, scale, solve, **options)), -2)
 
 
 def enlarge(piece: torch.Tensor, _: Tile) -> torch.Tensor:

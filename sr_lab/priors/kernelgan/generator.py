@@ -14,7 +14,7 @@ class DeepLinear(nn.Module):
     """Convolutions without biases or activations; 150,656 parameters that stand for one 13x13 kernel.
 
     Layers that are linear throughout do the same as their common kernel, gradients included, so it alone is applied
-    to images: 40 times less work than layer by layer.
+    to images, which is far less work than layer by layer.
 
     Args:
         generator: source of the initial weights (Xavier normal, gain 0.1).

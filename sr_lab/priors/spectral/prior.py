@@ -27,7 +27,7 @@ SMALLEST = 16  # LR pixels a side below which a periodogram has too few frequenc
 LARGEST = 1024  # LR pixels a side of the part, the most detailed one, that a larger image is judged by
 FLAT = 1.5 / 255  # rms of the luminance about its mean: hardly more than rounding
 STRANGE = (
-    1.2  # misfit of the spectrum; blurred photographs have 0.2 to 0.75, stripes and single tones 3 and more
+    1.2  # misfit of the spectrum: above that of blurred photographs, below that of stripes and single tones
 )
 BEYOND = 3.0  # of its prior's standard deviations: a log-variance that no blur of the family should have
 UNSURE = 0.3  # standard deviation of the log-variance above which a person is told
