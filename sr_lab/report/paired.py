@@ -68,10 +68,16 @@ class Comparison:
 def find_baseline(groups: Sequence[Group], choice: Mapping[str, str]) -> list[Group]:
     """Groups whose labels, or failing these their name or settings, are those that were asked for.
 
+    A value `none` asks for groups without that label: `start=none`.
+
     Raises:
         UserError: there is none.
     """
-    found = [group for group in groups if all(_label(group, key) == value for key, value in choice.items())]
+    found = [
+        group
+        for group in groups
+        if all((_label(group, key) or "none") == value for key, value in choice.items())
+    ]
     if not found:
         asked = ", ".join(f"{key}={value}" for key, value in choice.items())
         known = sorted({f"{key}={_label(group, key)}" for group in groups for key in [*group.labels, "name"]})

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from sr_lab.sweep.progress import Progress
 from sr_lab.tracking.status import LOCK, holding, read_status
 
 SWEEPS = "sweeps"
+GROUP = "WANDB_RUN_GROUP"
 
 
 def multirun(
@@ -44,8 +46,8 @@ def multirun(
         frozen = freeze_all(freeze, cells, labels(cells))
     launcher.check(cell.job for cell in missing(frozen))
     clear_forced(frozen)
-    write_manifest(frozen, command)
-    return run_jobs([cell.job for cell in frozen], launcher, Progress()), frozen
+    with grouped(write_manifest(frozen, command)):
+        return run_jobs([cell.job for cell in frozen], launcher, Progress()), frozen
 
 
 def launcher_for(cells: Sequence[Sequence[str]], config_dirs: Sequence[str] = ()) -> tuple[Launcher, bool]:
@@ -88,6 +90,22 @@ def clear_forced(frozen: Sequence[Frozen]) -> None:
                         shutil.rmtree(path)
                     elif path.name != LOCK:
                         path.unlink()
+
+
+@contextmanager
+def grouped(place: Path) -> Iterator[None]:
+    """The runs of a sweep as one group in wandb, unless the person has named one.
+
+    Args:
+        place: the sweep's manifest, or a search's folder; gives the name.
+    """
+    before = os.environ.get(GROUP)
+    os.environ[GROUP] = before or f"{place.parents[1].name}-{place.stem}"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[GROUP]
 
 
 def write_manifest(frozen: Sequence[Frozen], command: str) -> Path:

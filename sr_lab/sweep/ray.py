@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterable
 from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
 from sr_lab.errors import UserError
@@ -63,10 +64,7 @@ class RayCluster(Launcher):
         Raises:
             UserError: Ray is missing or does not answer, or a job is too big.
         """
-        try:
-            import ray
-        except ImportError as error:
-            raise UserError("sweep=ray needs Ray", where="sweep", fix="pip install 'sr-lab[ray]'") from error
+        ray = _ray()
         if not ray.is_initialized():
             passed = {key: value for key, value in os.environ.items() if key.startswith(PASSED_ON)}
             try:
@@ -102,8 +100,7 @@ class RayCluster(Launcher):
 
     def start(self, job: Job) -> None:
         """Hand it to Ray."""
-        import ray
-
+        ray = _ray()
         wanted = self._resources(job)
         task = ray.remote(_attempt).options(
             num_cpus=wanted["CPU"],
@@ -115,11 +112,9 @@ class RayCluster(Launcher):
 
     def ended(self) -> list[tuple[Job, Status]]:
         """Jobs that have ended since the last call."""
-        import ray
-        from ray.exceptions import RayError
-
         if not self._running:
             return []
+        ray = _ray()
         done, _ = ray.wait(list(self._running), num_returns=len(self._running), timeout=0)
         ended = []
         for reference in done:
@@ -127,7 +122,7 @@ class RayCluster(Launcher):
             try:
                 ray.get(reference)
                 status = read_status(job.folder)
-            except RayError as error:  # its machine is gone, or Ray killed it
+            except ray.exceptions.RayError as error:  # its machine is gone, or Ray killed it
                 first = str(error).strip().splitlines()[0]
                 status = replace(read_status(job.folder), state="failed", reason=f"Ray: {first}").write(
                     job.folder
@@ -141,8 +136,7 @@ class RayCluster(Launcher):
 
     def close(self, interrupted: bool) -> None:
         """Leave the cluster, which ends what still runs."""
-        import ray
-
+        ray = _ray()
         for job in self._running.values():
             ask_to_stop(job, "the sweep was stopped", "interrupted")
         if self._running:
@@ -156,9 +150,7 @@ class RayCluster(Launcher):
 
 def _attempt(job: Job, limits: Limits, cpus: int) -> None:
     """What a Ray worker does. Ray has set CUDA_VISIBLE_DEVICES."""
-    import ray
-
-    place = f"Ray node {ray.get_runtime_context().get_node_id()[:8]}"
+    place = f"Ray node {_ray().get_runtime_context().get_node_id()[:8]}"
     environment = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(cpus))}
     while not (job.folder / RESULT).is_file():
         try:
@@ -166,3 +158,11 @@ def _attempt(job: Job, limits: Limits, cpus: int) -> None:
             return
         except Busy:
             time.sleep(1)
+
+
+def _ray() -> Any:
+    """The library, by its name: it is an extra, and this module bears the same name."""
+    try:
+        return import_module("ray")
+    except ImportError as error:
+        raise UserError("sweep=ray needs Ray", where="sweep", fix="pip install 'sr-lab[ray]'") from error

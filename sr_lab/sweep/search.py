@@ -15,7 +15,7 @@ from sr_lab.errors import UserError
 from sr_lab.sweep.freeze import Freezer, Frozen
 from sr_lab.sweep.job import Job
 from sr_lab.sweep.launcher import PAUSE, Launcher, queue
-from sr_lab.sweep.multirun import freezer_for, launcher_for
+from sr_lab.sweep.multirun import freezer_for, grouped, launcher_for
 from sr_lab.sweep.progress import Progress
 from sr_lab.sweep.space import Space, read_space
 from sr_lab.tracking.record import Record
@@ -100,7 +100,8 @@ def search(asked: Search) -> Found:
             )
             study.sampler = optuna.samplers.TPESampler(seed=asked.seed + len(study.trials))
             study.set_user_attr("metric", metric)
-            return _Driver(asked, space, metric, study, launcher, freeze, example.job).drive(folder)
+            with grouped(folder):
+                return _Driver(asked, space, metric, study, launcher, freeze, example.job).drive(folder)
 
 
 class _Driver:

@@ -12,7 +12,7 @@ from sr_lab.sweep.estimate import Estimate, estimate
 from sr_lab.sweep.freeze import Frozen, freeze_all
 from sr_lab.sweep.grid import GRID, Grid, read_grid, resolution
 from sr_lab.sweep.launcher import Launcher, Outcome, run_jobs
-from sr_lab.sweep.multirun import clear_forced, freezer_for, launcher_for, missing, write_manifest
+from sr_lab.sweep.multirun import clear_forced, freezer_for, grouped, launcher_for, missing, write_manifest
 from sr_lab.sweep.progress import Progress, duration
 
 RESULTS = "results"
@@ -94,8 +94,8 @@ def plan(folder: Path, overrides: Sequence[str] = (), config_dirs: Sequence[str]
 def run_study(plan: Plan, command: str = "") -> Outcome:
     """Bring every job of a plan to its end."""
     clear_forced(plan.frozen)
-    write_manifest(plan.frozen, command)
-    return run_jobs([cell.job for cell in plan.frozen], plan.launcher, Progress())
+    with grouped(write_manifest(plan.frozen, command)):
+        return run_jobs([cell.job for cell in plan.frozen], plan.launcher, Progress())
 
 
 def report(plan: Plan) -> list[Path]:
@@ -131,7 +131,10 @@ def _check_comparisons(grid: Grid, frozen: Sequence[Frozen]) -> None:
     """
     for index, comparison in enumerate(grid.comparisons):
         for key, value in comparison.items():
-            have = {str(cell.labels.get(key, "")) for cell in frozen} - {""}
+            found = [cell.labels.get(key) for cell in frozen]
+            have = {str(label) for label in found if label is not None}
+            if have and None in found:
+                have.add("none")
             if str(value) not in have:
                 raise UserError(
                     f"no cell has {key}={value}",

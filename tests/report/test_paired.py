@@ -87,6 +87,9 @@ def test_a_baseline_that_is_not_there_is_an_error_with_the_choices(
     make_run: Callable[..., Path], tmp_path: Path
 ) -> None:
     make_run("a")
+    make_run("b", labels={"start": "spectral"}, signature="b" * 16)
+    (cold,) = find_baseline(group_runs(collect(tmp_path / "runs").runs), {"prior": "fkp", "start": "none"})
+    assert "start" not in cold.labels
     with pytest.raises(UserError, match="no configuration has prior=gan") as caught:
         find_baseline(group_runs(collect(tmp_path / "runs").runs), {"prior": "gan"})
     assert "prior=fkp" in str(caught.value)

@@ -1,5 +1,6 @@
 """Sweeps and studies from the command line, in one process for speed."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ from sr_lab.cli import app
 from sr_lab.errors import UserError
 
 RUNNER = CliRunner()
+STUDIES = Path(__file__).parents[2] / "experiments"
+GRIDS = sorted(STUDIES.rglob("grid.yaml"))
 HERE = ["sweep=in_process", "allow_targets=[sweeping.]"]
 GRID = """
 question: Does alignment matter?
@@ -57,6 +60,19 @@ def test_a_study_is_planned_run_and_reported(study: Path) -> None:
     assert "3 complete (3 before), 0 failed" in said
 
 
+def test_the_runs_of_a_study_are_one_group_in_wandb(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WANDB_RUN_GROUP", raising=False)
+    wandb = pytest.importorskip("wandb")
+    groups = []
+    begin = wandb.init
+    monkeypatch.setattr(wandb, "init", lambda **said: groups.append(said["group"]) or begin(**said))
+    (study / "grid.yaml").write_text(GRID.replace("tracking=none", "tracking=offline"))
+    assert cli("study", study, "sweep=in_process")[0] == 0
+    (manifest,) = Path("runs/alignment/../sweeps").resolve().glob("*.json")
+    assert groups == [f"runs-{manifest.stem}"] * 3
+    assert "WANDB_RUN_GROUP" not in os.environ
+
+
 def test_every_bad_cell_is_named_before_anything_runs(study: Path) -> None:
     file = study / "grid.yaml"
     file.write_text(GRID.replace("scale: [2, 4]", "scale: [2, 4, 99]"))
@@ -66,6 +82,14 @@ def test_every_bad_cell_is_named_before_anything_runs(study: Path) -> None:
     with pytest.raises(UserError, match=r"comparisons\[0\]: no cell has method=dip. allowed: interpolate"):
         cli("study", study, "sweep=in_process")
     assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize("grid", GRIDS, ids=lambda path: path.parent.relative_to(STUDIES).as_posix())
+def test_the_repositorys_grids_are_valid(grid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, said = cli("study", grid.parent, "--dry-run")
+    assert code == 0, said
+    assert "0 complete" in said
 
 
 def test_a_smoke_grid_in_one_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
