@@ -90,7 +90,11 @@ def _sweep(overrides: Sequence[str], folders: Sequence[str], arguments: Sequence
 @contextmanager
 def interruptible() -> Iterator[None]:
     """Let Ctrl-C and SIGTERM end a sweep in order: jobs stopped, exit code 130."""
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt  # not by way of SIGINT, which shells let their background jobs ignore
+
+    signal.signal(signal.SIGTERM, interrupt)
     try:
         yield
     except KeyboardInterrupt:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -165,3 +167,17 @@ def test_two_processes_share_the_images(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     (found,) = tmp_path.rglob("result.json")
     assert set(Record.read(found).images) == {"astronaut", "cat", "coffee", "rocket"}
+
+
+def test_sigterm_ends_a_sweep_that_a_shell_keeps_from_ctrl_c() -> None:
+    program = (
+        "import os, signal, time\n"
+        "from sr_lab.commands.run import interruptible\n"
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"  # as in `nohup sr-lab run -m ... &`
+        "with interruptible():\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    time.sleep(20)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert ended.returncode == 130
+    assert "goes on from here" in ended.stderr
