@@ -1,11 +1,13 @@
 """Choose temper and caution of prior=spectral on held-out photographs: the first 12 of BSD400.
 
 Temper decides how right an estimate is, caution what to make of one that may be wrong. So temper is where the mean
-kernel PSNR without caution is highest, the three scales alike. Then the shipped solver restores 192x192 px (HR) of
+kernel PSNR without caution is highest, the three scales alike. Then the solver restores 192x192 px (HR) of
 every image, and caution is the least one with which it loses at most ENOUGH dB more than with the best: beyond, the
 image gains next to nothing and the kernel goes on losing.
 
 python experiments/spectral/choose.py --prior spectral --out experiments/spectral/choose_spectral.json
+python experiments/spectral/choose.py --temper 0.08 --draws 1 --solver usrnet_tiny_published \\
+    --out experiments/spectral/choose_published_solver.json
 """
 
 import argparse
@@ -36,7 +38,7 @@ from sr_lab.tracking.facts import code, versions
 HELD_OUT, SCALES, SEED = 12, (2, 3, 4), 7
 TEMPERS = (0.0, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.3)
 SLOWER_TEMPERS = (0.03, 0.1, 0.3)  # of the families without a network
-CAUTIONS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
+CAUTIONS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 ENOUGH = 0.02
 SIDE, MARGIN = 192, 24  # HR pixels restored, and those of them along each side that are not compared
 
@@ -71,11 +73,11 @@ def kernels(prior: str, scale: int, tempers: tuple[float, ...], draws: int) -> d
     return found
 
 
-def gaps(prior: str, scale: int, temper: float, draws: int) -> dict[str, list[float]]:
+def gaps(prior: str, scale: int, temper: float, draws: int, weights: str) -> dict[str, list[float]]:
     """PSNR that the solver loses by the estimate, at each caution."""
     spectral, degradation = parts(prior, scale)
     spectral.temper = temper
-    solver = load_usrnet("usrnet_small")
+    solver = load_usrnet(weights)
     found: dict[str, list[float]] = {str(caution): [] for caution in CAUTIONS}
     data = samples(degradation, draws)
     for index in range(len(data)):
@@ -120,20 +122,26 @@ def main() -> None:
     parser.add_argument("--prior", default="spectral", help="name of a config in conf/prior")
     parser.add_argument("--draws", type=int, default=4, help="kernels an image for temper")
     parser.add_argument("--image-draws", type=int, default=2, help="kernels an image for caution")
+    parser.add_argument("--temper", type=float, help="take this one and choose caution alone")
+    parser.add_argument("--solver", default="usrnet_small", help="weights of the USRNet that caution is for")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     tempers = TEMPERS if arguments.prior == "spectral" else SLOWER_TEMPERS
+    if arguments.temper is not None:
+        tempers = (arguments.temper,)
     by_temper = summary({f"x{s}": kernels(arguments.prior, s, tempers, arguments.draws) for s in SCALES})
     temper = float(max(by_temper, key=lambda setting: by_temper[setting]["mean"]))
     show("temper", by_temper)
-    by_caution = summary({f"x{s}": gaps(arguments.prior, s, temper, arguments.image_draws) for s in SCALES})
+    also = temper, arguments.image_draws, arguments.solver
+    by_caution = summary({f"x{s}": gaps(arguments.prior, s, *also) for s in SCALES})
     least = min(row["mean"] for row in by_caution.values())
     caution = next(float(key) for key, row in by_caution.items() if row["mean"] <= least + ENOUGH)
     show("caution", by_caution)
     print(f"temper {temper:g}, caution {caution:g}")
     result: dict[str, Any] = {
         "prior": arguments.prior,
+        "solver": arguments.solver,
         "draws": arguments.draws,
         "image_draws": arguments.image_draws,
         "temper": temper,
