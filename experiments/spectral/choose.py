@@ -6,8 +6,7 @@ every image, and caution is the least one with which it loses at most ENOUGH dB 
 image gains next to nothing and the kernel goes on losing.
 
 python experiments/spectral/choose.py --prior spectral --out experiments/spectral/choose_spectral.json
-python experiments/spectral/choose.py --temper 0.08 --draws 1 --solver usrnet_tiny_published \\
-    --out experiments/spectral/choose_published_solver.json
+python experiments/spectral/choose.py --temper 0.08 --draws 1 --solver usrnet_tiny_published --out published_solver.json
 """
 
 import argparse
