@@ -175,10 +175,10 @@ def _columns(groups: Sequence[Group], texts: Sequence[dict[str, str]]) -> list[C
             continue  # they stand beside what they are to be compared with
         found = [(g.estimates[name], t) for g, t in zip(groups, texts, strict=True) if name in g.estimates]
         first = found[0][0]
-        users: dict[str, list[str]] = defaultdict(list)
+        users: dict[str, list[dict[str, str]]] = defaultdict(list)
         for estimate, text in found:
             for protocol in estimate.protocols:
-                users[protocol].append(" · ".join(text.values()))
+                users[protocol].append(text)
         columns.append(
             Column(
                 name,
@@ -186,10 +186,21 @@ def _columns(groups: Sequence[Group], texts: Sequence[dict[str, str]]) -> list[C
                 first.unit,
                 first.higher_is_better,
                 decimals_for((estimate.mean for estimate, _ in found), first.unit),
-                [(protocol, "; ".join(who) if len(users) > 1 else "") for protocol, who in users.items()],
+                list(zip(users, _told_apart(list(users.values())), strict=True)),
             )
         )
     return columns
+
+
+def _told_apart(parties: Sequence[Sequence[dict[str, str]]]) -> list[str]:
+    """Name the rows of each party: by the one label that tells the parties apart, failing that by all."""
+    if len(parties) < 2:
+        return [""] * len(parties)
+    for key in parties[0][0]:
+        values = [list(dict.fromkeys(text.get(key, "") for text in party)) for party in parties]
+        if len({value for those in values for value in those}) == sum(map(len, values)):
+            return [", ".join(those) for those in values]
+    return ["; ".join(" · ".join(text.values()) for text in party) for party in parties]
 
 
 def _cell(group: Group, column: Column) -> Cell | None:

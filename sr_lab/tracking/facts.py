@@ -34,12 +34,16 @@ def versions() -> dict[str, str]:
 
 
 def code() -> dict[str, Any]:
-    """Commit of the checkout and whether it was dirty; None for an installed package."""
+    """Commit of the checkout and whether code or configs differ from it; None for an installed package.
+
+    Other files do not count: a study writes its results into the checkout while it runs.
+    """
     here = Path(__file__).resolve().parent
     commit = _git(here, "rev-parse", "HEAD")
     if commit is None or _git(here, "ls-files", "--error-unmatch", __file__) is None:
         return {"commit": None, "dirty": None}
-    return {"commit": commit, "dirty": bool(_git(here, "status", "--porcelain", "--untracked-files=no"))}
+    changed = _git(here, "status", "--porcelain", "--untracked-files=no", "--", "..", "../../conf")
+    return {"commit": commit, "dirty": bool(changed)}
 
 
 def device_name(device: str) -> str:

@@ -14,6 +14,7 @@ import pytest
 from sr_lab.report.render import write_report
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+WIDE = ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "kernel_psnr", "kernel_psnr_aligned", "kernel_offset")
 PROBE = """<script>
 document.querySelectorAll("button.enlarge")[2].click();
 const dialog = document.getElementById("zoom"), said = [dialog.open, dialog.querySelector("p").textContent];
@@ -40,7 +41,7 @@ def page(make_run: Callable[..., Path], tmp_path: Path) -> Path:
     for number, (prior, steps, seed) in enumerate(product(("double_dip", "fkp"), (20, 60), (0, 1, 2))):
         make_run(
             f"{prior}{steps}s{seed}",
-            {"psnr_y": dict.fromkeys("abcd", 25.0 + number % 5)},
+            {name: dict.fromkeys("abcd", 25.0 + number % 5) for name in WIDE},
             labels={"prior": prior},
             config={"method": {"iterations": steps}},
             signature=f"{steps:016}",

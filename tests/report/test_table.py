@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sr_lab.report.aggregate import group_runs
 from sr_lab.report.collection import collect
-from sr_lab.report.table import Cell, Table, build_table
+from sr_lab.report.table import Cell, Table, _told_apart, build_table
 from sr_lab.tracking.record import Measures
 
 
@@ -24,7 +24,7 @@ def test_only_labels_that_differ_are_columns(make_run: Callable[..., Path], tmp_
     table = _table(tmp_path)
     assert table.label_titles == ["prior", "backbone"]
     assert [row.labels for row in table.rows] == [["dkp", "–"], ["fkp", "usrnet"]]  # noqa: RUF001
-    assert table.constants["scale"] == "×2"  # noqa: RUF001
+    assert table.constants["scale"] == "x2"  # noqa: RUF001
     assert "prior" not in table.constants
     assert table.scope == "2 images, 1 seed"
 
@@ -109,6 +109,14 @@ def test_nothing_is_best_where_rows_measured_different_things(
     assert "different images" in table.warnings[0]
     assert "different protocols" in table.warnings[1]
     assert table.columns[1].protocols == [("border 0", "dkp"), ("border 4", "fkp")]
+
+
+def test_rows_of_a_protocol_are_named_by_the_label_that_tells_them_apart() -> None:
+    both = [[{"set": "5", "scale": "x2"}, {"set": "14", "scale": "x2"}], [{"set": "5", "scale": "x4"}]]
+    assert _told_apart(both) == ["x2", "x4"]
+    assert _told_apart(both[:1]) == [""]
+    mixed = [[{"set": "5", "scale": "x2"}], [{"set": "5", "scale": "x4"}, {"set": "14", "scale": "x2"}]]
+    assert _told_apart(mixed) == ["5 · x2", "5 · x4; 14 · x2"]
 
 
 def test_the_floor_stands_beside_kernel_psnr(make_run: Callable[..., Path], tmp_path: Path) -> None:
