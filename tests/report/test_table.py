@@ -24,7 +24,7 @@ def test_only_labels_that_differ_are_columns(make_run: Callable[..., Path], tmp_
     table = _table(tmp_path)
     assert table.label_titles == ["prior", "backbone"]
     assert [row.labels for row in table.rows] == [["dkp", "–"], ["fkp", "usrnet"]]  # noqa: RUF001
-    assert table.constants["scale"] == "x2"  # noqa: RUF001
+    assert table.constants["scale"] == "×2"  # noqa: RUF001
     assert "prior" not in table.constants
     assert table.scope == "2 images, 1 seed"
 
