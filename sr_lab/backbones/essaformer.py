@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sr_lab.backbones.ops.conv import Conv3x3
 from sr_lab.backbones.image_to_image import ImageToImage, Residual, doublings, starts_at_zero
 from sr_lab.errors import UserError
 
@@ -95,7 +96,7 @@ class _Enhancer(nn.Module):
             nn.Conv2d(2 * width, 2 * width, 1),
             nn.LeakyReLU(SLOPE, inplace=True),
             nn.Dropout2d(dropout),
-            nn.Conv2d(2 * width, 2 * width, 3, padding=1),
+            Conv3x3(2 * width, 2 * width),
             nn.LeakyReLU(SLOPE, inplace=True),
             nn.Dropout2d(dropout),
             nn.Conv2d(2 * width, width, 1),
@@ -149,8 +150,8 @@ class _UpDown(nn.Module):
         up: list[nn.Module] = []
         down: list[nn.Module] = []
         for factor in doublings(scale):
-            up += [nn.Conv2d(width, width * factor**2, 3, padding=1), nn.PixelShuffle(factor)]
-            down += [nn.Conv2d(width, width // factor**2, 3, padding=1), nn.PixelUnshuffle(factor)]
+            up += [Conv3x3(width, width * factor**2), nn.PixelShuffle(factor)]
+            down += [Conv3x3(width, width // factor**2), nn.PixelUnshuffle(factor)]
         self.convup = _Enhancer(width, "convu", form, dropout)
         self.convdown = _Enhancer(width, "convd", form, dropout)
         self.convupsample = nn.Sequential(*up)
@@ -208,9 +209,9 @@ class ESSAformer(ImageToImage):
             "dropout": dropout,
             "residual": residual,
         }
-        self.conv_first = nn.Conv2d(channels, width, 3, padding=1)
+        self.conv_first = Conv3x3(channels, width)
         self.blockup = _UpDown(width, scale, attention, dropout)
-        self.conv_last = nn.Conv2d(width, channels, 3, padding=1)
+        self.conv_last = Conv3x3(width, channels)
         if residual == "bicubic":
             starts_at_zero(self.conv_last)
         self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]

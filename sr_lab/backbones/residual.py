@@ -9,14 +9,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sr_lab.backbones.image_to_image import ImageToImage, Residual, doublings, starts_at_zero
+from sr_lab.backbones.ops.conv import Conv3x3
 from sr_lab.errors import UserError
 
 
 class _Block(nn.Module):
     def __init__(self, width: int, share: float) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(width, width, 3, padding=1)
-        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
+        self.conv1 = Conv3x3(width, width)
+        self.conv2 = Conv3x3(width, width)
         self.share = share
 
     def forward(self, x: Tensor) -> Tensor:
@@ -65,15 +66,15 @@ class ResidualNet(ImageToImage):
             "residual": residual,
             "share": share,
         }
-        self.head = nn.Conv2d(channels, width, 3, padding=1)
+        self.head = Conv3x3(channels, width)
         self.body = nn.Sequential(
-            *(_Block(width, share) for _ in range(blocks)), nn.Conv2d(width, width, 3, padding=1)
+            *(_Block(width, share) for _ in range(blocks)), Conv3x3(width, width)
         )
         stages: list[nn.Module] = []
         for factor in doublings(scale):
-            stages += [nn.Conv2d(width, width * factor**2, 3, padding=1), nn.PixelShuffle(factor)]
+            stages += [Conv3x3(width, width * factor**2), nn.PixelShuffle(factor)]
         self.upsample = nn.Sequential(*stages)
-        self.tail = nn.Conv2d(width, channels, 3, padding=1)
+        self.tail = Conv3x3(width, channels)
         if residual == "bicubic":
             starts_at_zero(self.tail)
         self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
