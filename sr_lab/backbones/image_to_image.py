@@ -60,10 +60,6 @@ def starts_at_zero(layer: nn.Conv2d) -> None:
 
 
 def doublings(scale: int) -> list[int]:
-    """Factors of the stages of an upsampler: 2 for each power of 2, else the scale itself in one.
-
-    >>> doublings(8), doublings(3), doublings(1)
-    ([2, 2, 2], [3], [])
-    """
+    """Factors of the stages of an upsampler: 2 for each power of 2, else the scale itself; none for 1."""
     power = scale.bit_length() - 1
     return [2] * power if scale == 2**power else [scale]
