@@ -1,7 +1,7 @@
 """Any number of bands through a network of r channels: the leading eigenimages of the LR cube are what it enlarges.
 
-A blur shared by the bands commutes with every mixing of bands, so a low-rank cube may be restored in the coordinates of its
-own spectra. Source: Dian et al. and others for fusion; Su et al., "EigenSR", AAAI 2025, for SR by one network.
+A blur shared by the bands commutes with every mixing of bands, so a low-rank cube may be restored in the coordinates of
+its own spectra. Source: the idea of "EigenSR", AAAI 2025 (arXiv 2409.04050), there with a frozen RGB network.
 """
 
 from functools import partial
@@ -47,16 +47,16 @@ class Basis(NamedTuple):
 def basis_of(cube: Float[Tensor, "b c h w"], rank: int, shared: bool = False) -> Basis:
     """The r principal spectra of each cube, in order of the variance they explain.
 
-    The mean spectrum is taken out first: it needs no network, and eigenimages centred on nought with spread 1 look alike
-    whatever the sensor and the number of bands. Each spectrum's sign is such that its sum is positive, so that the first
-    eigenimage is bright where the scene is. Cubes of fewer than r bands get empty eigenimages.
+    The mean spectrum is taken out first: it needs no network, and eigenimages centred on nought look alike whatever the
+    sensor and the number of bands. Each spectrum's sign is such that its sum is positive, so that the first eigenimage
+    is bright where the scene is. Cubes of fewer than r bands get empty eigenimages.
 
     Args:
         cube: LR, any range.
         rank: r.
         shared: one basis for all cubes of the batch.
     """
-    batch, bands = cube.shape[:2]
+    bands = cube.shape[1]
     spectra = cube.double().flatten(2)
     if shared:
         spectra = spectra.transpose(0, 1).flatten(1)[None]
@@ -79,7 +79,7 @@ def basis_of(cube: Float[Tensor, "b c h w"], rank: int, shared: bool = False) ->
 class Eigenimages(ImageToImage):
     """What a network of r channels adds to bicubic on the eigenimages is added to bicubic of the cube.
 
-    Components beyond the r-th, and the mean spectrum, are thus interpolated. Where the network is bicubic so is the result.
+    Components beyond the r-th, and the mean spectrum, are thus interpolated; where the network is bicubic, all are.
 
     Args:
         network: of r channels, from eigenimages to enlarged ones; their standard deviation is 1.

@@ -1,7 +1,8 @@
 """ESSAformer: hyperspectral SR by attention of linear cost over spectra, with weights shared by its refinements.
 
-Source: Zhang et al., "ESSAformer: Efficient Transformer for Hyperspectral Image Super-resolution", ICCV 2023. The forward
-pass and the names of the parameters are those of the published code, which compares spectra by products of their squares.
+Source: Zhang et al., "ESSAformer: Efficient Transformer for Hyperspectral Image Super-resolution", ICCV 2023. The
+forward pass and the names of the parameters are those of the published code, which compares spectra by products of
+their squares.
 
 On a CPU maps stay in channels_last memory, so that tokens are a view of them, and 1x1 convolutions are matrix products.
 """
@@ -13,8 +14,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sr_lab.backbones.ops.conv import Conv3x3
 from sr_lab.backbones.image_to_image import ImageToImage, Residual, doublings, starts_at_zero
+from sr_lab.backbones.ops.conv import Conv3x3
 from sr_lab.errors import UserError
 
 Attention = Literal["published", "signed", "none"]
@@ -57,7 +58,7 @@ class SpectralAttention(nn.Module):
 
 
 def _squares(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """v + Q (K^T v) / sqrt(n), with squared and normalised queries and keys."""
+    """Values plus Q (K^T v) / sqrt(n), with squared and normalised queries and keys."""
     q, k = _exact(q).square(), _exact(k).square()
     k = k / (k.sum(2, keepdim=True) + ENERGY)
     over_tokens = torch.linalg.vector_norm(k, dim=1).clamp_min(1e-12)
@@ -67,7 +68,7 @@ def _squares(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 
 def _correlations(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """v + mean over all tokens of their correlation with q times their values."""
+    """Values plus the mean over all tokens of their correlation with q times their values."""
     q, k = F.normalize(_exact(q), dim=2), F.normalize(_exact(k), dim=2)
     return torch.baddbmm(v, (q / q.shape[1]).to(v), k.mT.to(v) @ v)
 
@@ -169,7 +170,7 @@ class _UpDown(nn.Module):
 class ESSAformer(ImageToImage):
     """One convolution in, the up-and-down block, one convolution out.
 
-    Attention spans the image it is given, and its strength depends on the number of pixels: tiles differ from the whole.
+    Attention spans the image it is given, so that tiles differ from the whole.
 
     Args:
         channels: bands in and out.

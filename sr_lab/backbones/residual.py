@@ -67,9 +67,7 @@ class ResidualNet(ImageToImage):
             "share": share,
         }
         self.head = Conv3x3(channels, width)
-        self.body = nn.Sequential(
-            *(_Block(width, share) for _ in range(blocks)), Conv3x3(width, width)
-        )
+        self.body = nn.Sequential(*(_Block(width, share) for _ in range(blocks)), Conv3x3(width, width))
         stages: list[nn.Module] = []
         for factor in doublings(scale):
             stages += [Conv3x3(width, width * factor**2), nn.PixelShuffle(factor)]

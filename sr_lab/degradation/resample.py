@@ -111,7 +111,8 @@ def at_anchor(
     Args:
         image: enlarged by s.
         scale: s.
-        anchor, phase: of the degradation; see `bicubic_upsample_aligned`.
+        anchor: of the degradation; see `bicubic_upsample_aligned`.
+        phase: of the degradation.
     """
     move = phase - (scale - 1 if anchor == "fkp" else 0)
     if move == 0:

@@ -41,7 +41,9 @@ class WeightedLosses:
                     fix=f"allowed: {', '.join(LOSSES)}",
                 )
             if weight < 0:
-                raise UserError(f"weight {weight} is negative", where=f"method.losses.{name}", fix="use 0 or more")
+                raise UserError(
+                    f"weight {weight} is negative", where=f"method.losses.{name}", fix="use 0 or more"
+                )
         self.weights = {name: float(weight) for name, weight in weights.items() if weight}
         if not self.weights:
             raise UserError("no loss has a weight", where="method.losses", fix="set method.losses.l1=1")

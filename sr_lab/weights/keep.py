@@ -64,7 +64,9 @@ def recognise(checkpoint: Checkpoint, where: str) -> tuple[str, str]:
         net = network_from(checkpoint, where)
         kind, count = net.architecture["kind"], sum(p.numel() for p in net.parameters())
         inner = net.architecture.get("network", net.architecture)
-        what = f"{inner['kind']} on {inner['channels']} eigenimages" if inner is not net.architecture else kind
+        what = (
+            f"{inner['kind']} on {inner['channels']} eigenimages" if inner is not net.architecture else kind
+        )
         bands = "" if net.channels is None else f" for {net.channels} bands"
         return kind, f"{what}{bands} at x{net.scale}, {count:,} parameters"
     raise UserError(

@@ -1,8 +1,8 @@
 """The tensors of a whole pickled module, taken out without importing or running anything that its file names.
 
 `torch.save(model)` writes a pickle, and unpickling calls whatever the file asks for: a foreign one can do anything that
-you can. Here every class and function that a file names becomes an empty shell, apart from those that torch needs to build
-tensors; what is left is the tree of modules, with their parameters and buffers, from which a state dict is read.
+you can. Here every class and function that a file names becomes an empty shell, apart from those that torch needs to
+build tensors; what is left is the tree of modules, with parameters and buffers, from which a state dict is read.
 """
 
 import pickle
@@ -32,6 +32,9 @@ class _Shell:
 
     def __setstate__(self, state: object) -> None:
         self.kept = {str(k): v for k, v in state.items()} if isinstance(state, dict) else {}
+
+    def __call__(self, *args: object, **kwargs: object) -> "_Shell":
+        return _Shell()
 
     def __setitem__(self, key: object, value: object) -> None: ...
 

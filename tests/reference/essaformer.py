@@ -1,4 +1,4 @@
-"""ESSAformer as published, from the tensors of a checkpoint: every step in the order of the paper's code, nothing fused."""
+"""ESSAformer as published, from the tensors of a checkpoint: every step in the published order, nothing fused."""
 
 from collections.abc import Mapping
 
