@@ -16,24 +16,26 @@ from sr_lab.backbones.image_to_image import ImageToImage, Upscale
 from sr_lab.degradation.resample import imresize
 from sr_lab.errors import UserError
 
-SMALLEST_SPREAD = 1e-6  # of an eigenimage; what varies less is left at nought
+SMALLEST_SPREAD = (
+    1e-6  # of an eigenimage, in the scene's normalised range; what varies less is left at nought
+)
 
 
 class Basis(NamedTuple):
-    """Mean spectrum, and r orthonormal spectra with the spread of their eigenimages; the leading axis may be 1 for all.
+    """Mean spectrum, r orthonormal spectra, and the spread of the first eigenimage; the leading axis may be 1 for all.
 
     Args:
         mean: of the bands.
         spectra: orthonormal columns, nought where the cube has fewer.
-        spread: standard deviation of each eigenimage, 1 where it is constant.
+        spread: standard deviation of the first eigenimage, 1 where it is constant.
     """
 
     mean: Float[Tensor, "n c 1"]
     spectra: Float[Tensor, "n c r"]
-    spread: Float[Tensor, "n r 1"]
+    spread: Float[Tensor, "n 1 1"]
 
     def eigenimages(self, cube: Float[Tensor, "b c h w"]) -> Float[Tensor, "b r h w"]:
-        """Coordinates of a cube, each of standard deviation 1 over the cube that the basis was taken from."""
+        """Coordinates of a cube, divided by the spread: the first has standard deviation 1, the others less."""
         images = self.spectra.mT @ (cube.flatten(2) - self.mean) / self.spread
         return images.unflatten(2, cube.shape[2:])
 
@@ -48,8 +50,9 @@ def basis_of(cube: Float[Tensor, "b c h w"], rank: int, shared: bool = False) ->
     """The r principal spectra of each cube, in order of the variance they explain.
 
     The mean spectrum is taken out first: it needs no network, and eigenimages centred on nought look alike whatever the
-    sensor and the number of bands. Each spectrum's sign is such that its sum is positive, so that the first eigenimage
-    is bright where the scene is. Cubes of fewer than r bands get empty eigenimages.
+    sensor and the number of bands. One scale for all keeps what each weighs in the cube. Each spectrum's sign is such
+    that its sum is positive, so that the first eigenimage is bright where the scene is. Cubes of fewer than r bands get
+    empty eigenimages.
 
     Args:
         cube: LR, any range.
@@ -65,15 +68,10 @@ def basis_of(cube: Float[Tensor, "b c h w"], rank: int, shared: bool = False) ->
     variances, vectors = torch.linalg.eigh(centred @ centred.mT / centred.shape[2])
     kept = min(rank, bands)
     variances, vectors = variances.flip(1)[:, :kept], vectors.flip(2)[:, :, :kept]
-    spread = variances.clamp_min(0).sqrt()[..., None]
-    seen = (spread > SMALLEST_SPREAD).to(spread)
-    vectors = vectors * torch.where(vectors.sum(1, keepdim=True) < 0, -1.0, 1.0) * seen.mT
-    spread = torch.where(seen > 0, spread, 1.0)
-    lacking = rank - kept
-    if lacking:
-        vectors = F.pad(vectors, (0, lacking))
-        spread = F.pad(spread, (0, 0, 0, lacking), value=1.0)
-    return Basis(mean.to(cube), vectors.to(cube), spread.to(cube))
+    seen = variances > SMALLEST_SPREAD**2
+    vectors = vectors * torch.where(vectors.sum(1, keepdim=True) < 0, -1.0, 1.0) * seen[:, None]
+    first = torch.where(seen[:, :1], variances[:, :1], 1.0).sqrt()
+    return Basis(mean.to(cube), F.pad(vectors, (0, rank - kept)).to(cube), first[..., None].to(cube))
 
 
 class Eigenimages(ImageToImage):
@@ -82,7 +80,7 @@ class Eigenimages(ImageToImage):
     Components beyond the r-th, and the mean spectrum, are thus interpolated; where the network is bicubic, all are.
 
     Args:
-        network: of r channels, from eigenimages to enlarged ones; their standard deviation is 1.
+        network: of r channels, from eigenimages to enlarged ones; the first has standard deviation 1.
     """
 
     kind = "eigenimages"

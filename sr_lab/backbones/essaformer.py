@@ -200,7 +200,8 @@ class ESSAformer(ImageToImage):
     ) -> None:
         super().__init__()
         _check(width, scale)
-        self.channels, self.scale, self.residual, self.precision = channels, scale, residual, precision
+        self.channels, self.scale, self.precision = channels, scale, precision
+        self.residual: Residual = residual
         self.architecture = {
             "kind": self.kind,
             "channels": channels,
@@ -215,7 +216,7 @@ class ESSAformer(ImageToImage):
         self.conv_last = Conv3x3(width, channels)
         if residual == "bicubic":
             starts_at_zero(self.conv_last)
-        self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self.to(memory_format=torch.channels_last)
 
     def forward(self, lr: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c hs ws"]:
         """Enlarge images of any size, in the scene's normalised range; the result is not clipped."""

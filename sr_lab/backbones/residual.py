@@ -56,7 +56,8 @@ class ResidualNet(ImageToImage):
                 where="backbone.scale",
                 fix=f"allowed: {', '.join(map(str, self.scales))}",
             )
-        self.channels, self.scale, self.residual = channels, scale, residual
+        self.channels, self.scale = channels, scale
+        self.residual: Residual = residual
         self.architecture = {
             "kind": self.kind,
             "channels": channels,
@@ -75,7 +76,7 @@ class ResidualNet(ImageToImage):
         self.tail = Conv3x3(width, channels)
         if residual == "bicubic":
             starts_at_zero(self.tail)
-        self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self.to(memory_format=torch.channels_last)
 
     def forward(self, lr: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c hs ws"]:
         """Enlarge images of any size, in the scene's normalised range; the result is not clipped."""

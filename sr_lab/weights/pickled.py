@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch._utils import _rebuild_tensor_v2
 
 from sr_lab.errors import UserError
 from sr_lab.weights.store import Checkpoint
@@ -44,7 +45,7 @@ class _Shell:
 
 
 def _tensor(*args: Any) -> Tensor:
-    return torch._utils._rebuild_tensor_v2(*args)
+    return _rebuild_tensor_v2(*args)
 
 
 def _parameter(data: Tensor, requires_grad: bool, hooks: object) -> torch.nn.Parameter:
