@@ -29,6 +29,7 @@ FILL = {
     ("experiment", "train_fkp_files"): ["method.kernels.path=/tmp"],
     ("method", "supervised"): ["trainer.max_steps=1", "backbone=usrnet_untrained"],
     ("backbone", "trained"): ["backbone.weights=/tmp/net.pt", "method=feedforward"],
+    ("experiment", "feedforward"): ["backbone.weights=/tmp/net.pt"],
     ("method", "feedforward"): ["backbone=trained", "backbone.weights=/tmp/net.pt"],
     ("method", "fit_feedforward"): ["trainer.max_steps=1", "backbone=residual"],
 }
