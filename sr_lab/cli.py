@@ -291,11 +291,19 @@ def weights_import(
     licence: Annotated[
         str | None, typer.Option(help="SPDX identifier, if the file is not a known one.")
     ] = None,
+    pickled_module: Annotated[
+        bool,
+        typer.Option(
+            "--pickled-module",
+            help="The file is a whole pickled torch module, as ESSAformer's is. Loading such a file the usual way runs "
+            "any code its author put there; this takes the tensors and runs none of it.",
+        ),
+    ] = False,
 ) -> None:
     """Check published checkpoints strictly (tensors only, every key) and keep them for configs to name."""
     from sr_lab.commands.weights import import_weights
 
-    for line in import_weights(files, name, licence):
+    for line in import_weights(files, name, licence, pickled_module=pickled_module):
         typer.echo(line)
 
 

@@ -168,6 +168,7 @@ def data_of(settings: Settings, parts: Mapping[str, Any], done: Collection[str] 
         batch_size=dataset.batch_size,
         patch_size=dataset.patch_size,
         patches_per_batch=dataset.patches_per_batch,
+        one_image_batches=dataset.one_image_batches,
         batches_per_epoch=settings.trainer.batches_per_epoch,
         validation=None if validation is None else build(validation, "dataset.validation", settings.allowed),
         done=done,

@@ -43,6 +43,7 @@ class DatasetSettings(Strict):
     batch_size: int = Field(1, ge=1)
     patch_size: int = Field(96, ge=8)
     patches_per_batch: int = Field(8, ge=1)
+    one_image_batches: bool = False
     validation: Component | None = None
 
 

@@ -25,6 +25,7 @@ class Patches(IterableDataset[Float[Tensor, "b c p p"]]):
         batches: length of an epoch.
         rank: of the process.
         done: batches that an interrupted training has used up; the stream goes on after them.
+        one_image: all patches of a batch come from one image, so images may differ in their number of channels.
     """
 
     def __init__(
@@ -36,7 +37,9 @@ class Patches(IterableDataset[Float[Tensor, "b c p p"]]):
         batches: int,
         rank: int = 0,
         done: int = 0,
+        one_image: bool = False,
     ) -> None:
+        self.one_image = one_image
         self.images: list[UInt8[Tensor, "c h w"]] = []
         for index, image_id in enumerate(images.ids):
             image = images[index]
@@ -60,12 +63,15 @@ class Patches(IterableDataset[Float[Tensor, "b c p p"]]):
         skip, self.skip = self.skip, 0
         self.epoch += 1
         for index in range(share, self.batches, of):
-            batch = torch.stack([self._patch(generator) for _ in range(self.batch_size)])
+            draws = torch.stack(
+                [torch.randint(2**31, (4,), generator=generator) for _ in range(self.batch_size)]
+            )
+            if self.one_image:
+                draws[:, 0] = draws[0, 0]
             if index >= skip:
-                yield batch
+                yield torch.stack([self._patch(draw) for draw in draws.tolist()])
 
-    def _patch(self, generator: torch.Generator) -> Float[Tensor, "c p p"]:
-        draw = torch.randint(2**31, (4,), generator=generator).tolist()
+    def _patch(self, draw: list[int]) -> Float[Tensor, "c p p"]:
         image = self.images[draw[0] % len(self.images)]
         top = draw[1] % (image.shape[-2] - self.size + 1)
         left = draw[2] % (image.shape[-1] - self.size + 1)
