@@ -1,8 +1,9 @@
 """Image collections: identified HR images, read one at a time."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -24,6 +25,15 @@ class Images(Protocol):
 
     def __getitem__(self, index: int) -> Float[Tensor, "c h w"]:
         """Image in the scene's normalised range, float32."""
+        ...
+
+
+@runtime_checkable
+class Described(Protocol):
+    """Images that know more of themselves than their pixels."""
+
+    def facts(self, index: int) -> dict[str, Any]:
+        """Facts by name, such as `wavelengths`."""
         ...
 
 
@@ -56,24 +66,10 @@ class ImageFolder:
                 fix="set it, or SR_LAB_DATA to the folder that holds natural/, ...; see `sr-lab doctor`",
             )
         self.paths = list_images([base])
-        folder = base if base.is_dir() else base.parent
-        names = [path.relative_to(folder) for path in self.paths]
-        stems = Counter(name.with_suffix("") for name in names)
-        self.ids = [
-            (name.with_suffix("") if stems[name.with_suffix("")] == 1 else name).as_posix() for name in names
-        ]
-        if only:
-            missing = sorted(set(only) - set(self.ids))
-            if missing:
-                raise UserError(
-                    f"no image named {', '.join(missing)}",
-                    where=f"dataset.images.only in {root}",
-                    fix=f"the folder holds {', '.join(self.ids[:8])}{' ...' if len(self.ids) > 8 else ''}",
-                )
-            keep = [index for index, image_id in enumerate(self.ids) if image_id in only]
-            self.paths, self.ids = [self.paths[i] for i in keep], [self.ids[i] for i in keep]
+        named = dict(zip(ids_of(self.paths, base), self.paths, strict=True))
         stop = None if limit is None else skip + limit
-        self.paths, self.ids = self.paths[skip:stop], self.ids[skip:stop]
+        self.ids = keep_only(list(named), only, root)[skip:stop]
+        self.paths = [named[image_id] for image_id in self.ids]
         self.channels, self.crop = channels, crop
 
     def __len__(self) -> int:
@@ -81,7 +77,7 @@ class ImageFolder:
 
     def __getitem__(self, index: int) -> Float[Tensor, "c h w"]:
         image = torch.from_numpy(read_image(self.paths[index]).pixels).permute(2, 0, 1)
-        return _cut(as_channels(image, self.channels), self.crop, self.ids[index]).contiguous()
+        return cut(as_channels(image, self.channels), self.crop, self.ids[index]).contiguous()
 
 
 class SkimageImages:
@@ -119,7 +115,31 @@ class SkimageImages:
         if self.shrink > 1:
             image = torch.nn.functional.avg_pool2d(image[None], self.shrink)[0]
             image = torch.round(image * 255) / 255
-        return _cut(image, self.crop, self.ids[index]).contiguous()
+        return cut(image, self.crop, self.ids[index]).contiguous()
+
+
+def ids_of(paths: Sequence[Path], root: Path) -> list[str]:
+    """Ids of files: their paths relative to a folder (or the file's own), without suffix where that is unique."""
+    folder = root if root.is_dir() else root.parent
+    names = [path.relative_to(folder) for path in paths]
+    stems = Counter(name.with_suffix("") for name in names)
+    return [(name.with_suffix("") if stems[name.with_suffix("")] == 1 else name).as_posix() for name in names]
+
+
+def keep_only(ids: list[str], only: list[str] | None, root: str) -> list[str]:
+    """The ids that are wanted, in their own order; all of them where nothing is said.
+
+    Raises:
+        UserError: one that is wanted is not there.
+    """
+    missing = sorted(set(only or []) - set(ids))
+    if missing:
+        raise UserError(
+            f"no image named {', '.join(missing)}",
+            where=f"dataset.images.only in {root}",
+            fix=f"the folder holds {', '.join(ids[:8])}{' ...' if len(ids) > 8 else ''}",
+        )
+    return [image_id for image_id in ids if not only or image_id in only]
 
 
 def as_channels(image: Float[Tensor, "c h w"], channels: int) -> Float[Tensor, "c2 h w"]:
@@ -132,7 +152,12 @@ def as_channels(image: Float[Tensor, "c h w"], channels: int) -> Float[Tensor, "
     return (image[:3] * weights).sum(0, keepdim=True)
 
 
-def _cut(image: Tensor, crop: list[int] | None, image_id: str) -> Tensor:
+def cut(image: Float[Tensor, "c h w"], crop: list[int] | None, image_id: str) -> Float[Tensor, "c h2 w2"]:
+    """Cut [top, left, height, width] out of an image.
+
+    Raises:
+        UserError: it reaches beyond the image, or is empty.
+    """
     if crop is None:
         return image
     top, left, height, width = crop
