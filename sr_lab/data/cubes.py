@@ -46,7 +46,7 @@ class Cubes:
         limit: int | None = None,
         crop: list[int] | None = None,
         bands: int | list[int] | None = None,
-        unit: float | None = None,
+        unit: float | int | None = None,
         key: str | None = None,
         layout: Layout | None = None,
     ) -> None:

@@ -42,7 +42,7 @@ class ImageFolder:
 
     Args:
         root: folder, searched recursively, or one file.
-        channels: 3 repeats grey images; 1 keeps luma of colour images (Pillow's weights).
+        channels: 3 repeats grey images; 1 keeps luma of colour images (Pillow's weights); None keeps them as they are.
         only: keep the images whose id is listed: the relative path, without suffix where that is unique.
         skip: drop the first n, such as those held out for validation.
         limit: keep the first n of the rest.
@@ -52,7 +52,7 @@ class ImageFolder:
     def __init__(
         self,
         root: str,
-        channels: int = 3,
+        channels: int | None = 3,
         only: list[str] | None = None,
         skip: int = 0,
         limit: int | None = None,
@@ -85,13 +85,13 @@ class SkimageImages:
 
     Args:
         names: functions of `skimage.data`, such as astronaut, cat, coffee, rocket.
-        channels: 3 or 1, as in `ImageFolder`.
+        channels: 3, 1 or None, as in `ImageFolder`.
         crop: [top, left, height, width] cut from every image.
         shrink: integer factor of area averaging first, which also removes JPEG artefacts.
     """
 
     def __init__(
-        self, names: list[str], channels: int = 3, crop: list[int] | None = None, shrink: int = 1
+        self, names: list[str], channels: int | None = 3, crop: list[int] | None = None, shrink: int = 1
     ) -> None:
         self.ids = list(names)
         self.channels, self.crop, self.shrink = channels, crop, shrink
@@ -142,9 +142,9 @@ def keep_only(ids: list[str], only: list[str] | None, root: str) -> list[str]:
     return [image_id for image_id in ids if not only or image_id in only]
 
 
-def as_channels(image: Float[Tensor, "c h w"], channels: int) -> Float[Tensor, "c2 h w"]:
+def as_channels(image: Float[Tensor, "c h w"], channels: int | None) -> Float[Tensor, "c2 h w"]:
     """Grey to three equal channels, or colour to luma (BT.601 full range)."""
-    if image.shape[0] == channels:
+    if channels is None or image.shape[0] == channels:
         return image
     if channels == 3:
         return image[:1].repeat(3, 1, 1)

@@ -70,7 +70,10 @@ def checked(
 
 
 def as_dtype(values: np.ndarray, dtype: np.dtype, nodata: float | None = None) -> np.ndarray:
-    """Values in a file's own type: integers rounded and clipped, NaN as no-data or 0; floats as they are."""
+    """Values in a file's own type: integers rounded and clipped, NaN as no-data or 0; floats as they are.
+
+    An integer that would be taken for no-data becomes its neighbour.
+    """
     if dtype.kind == "f":
         missing = np.isnan(values) if nodata is not None else None
         out = values.astype(dtype)
@@ -83,5 +86,6 @@ def as_dtype(values: np.ndarray, dtype: np.dtype, nodata: float | None = None) -
     top = limits.max if limits.bits <= 32 else np.nextafter(float(limits.max), 0)
     levels = np.clip(np.rint(np.where(missing, 0, values).astype(np.float64)), limits.min, top).astype(dtype)
     if nodata is not None:
+        levels[levels == nodata] = nodata + 1 if nodata < limits.max else nodata - 1
         levels[missing] = nodata
     return levels

@@ -17,7 +17,7 @@ class Normalisation:
         unit: the value, in file units, that 1.0 stands for; positive.
     """
 
-    unit: float
+    unit: float | int
 
     @classmethod
     def of(cls, cubes: Iterable[Float[np.ndarray, "..."]], percentile: float = PERCENTILE) -> "Normalisation":

@@ -13,7 +13,9 @@ _NEAR = 100.0  # nm; a band further away does not stand for the colour
 
 
 def three_bands(
-    bands: int, wavelengths: Float[np.ndarray, " n"] | None = None, colours: Sequence[float] = TRUE_COLOUR
+    bands: int,
+    wavelengths: Float[np.ndarray, " n"] | None = None,
+    colours: Sequence[float | int] = TRUE_COLOUR,
 ) -> list[int]:
     """Numbers of the bands shown as red, green and blue.
 
@@ -45,8 +47,8 @@ class Composite:
         percentile: share (%) of the reference's values that the stretch drives to black, and to white.
     """
 
-    colours: Sequence[float] = TRUE_COLOUR
-    percentile: float = 1.0
+    colours: Sequence[float | int] = TRUE_COLOUR
+    percentile: float | int = 1.0
 
     def __call__(
         self,
