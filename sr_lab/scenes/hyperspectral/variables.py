@@ -102,7 +102,8 @@ def selection(companions: Mapping[str, np.ndarray]) -> np.ndarray | None:
     """Numbers, from 1, of the bands that were kept, from `SlectBands` and the like."""
     for name, values in companions.items():
         if _base(name) in _SELECTED and np.size(values):
-            return np.asarray(values).ravel().astype(np.int64)
+            kept = np.asarray(values).ravel().astype(np.int64)
+            return kept if kept.min() >= 1 else None
     return None
 
 
@@ -110,7 +111,7 @@ def left_out(companions: Mapping[str, np.ndarray], bands: int) -> Bool[np.ndarra
     """Bands that are in the cube but not among those selected; none if the cube holds the selection alone."""
     kept = selection(companions)
     bad = np.zeros(bands, dtype=bool)
-    if kept is not None and len(kept) < bands and kept.min() >= 1 and kept.max() <= bands:
+    if kept is not None and len(kept) < bands and kept.max() <= bands:
         bad[:] = True
         bad[kept - 1] = False
     return bad

@@ -41,6 +41,11 @@ def enlarged(cube: Cube) -> np.ndarray:
     return values
 
 
+def assert_wavelengths(cube: Cube, expected: np.ndarray) -> None:
+    assert cube.wavelengths is not None
+    np.testing.assert_allclose(cube.wavelengths, expected)
+
+
 def back(cube: Cube, path: Path) -> tuple[np.ndarray, Cube]:
     values = enlarged(cube)
     write_cube(path, values, cube)
@@ -67,7 +72,7 @@ def test_matlab_5_keeps_key_type_and_wavelengths(tmp_path: Path, dtype: str) -> 
     cube = read_cube(tmp_path / "a.mat")
     np.testing.assert_array_equal(cube.values, as_bands(stored(dtype=dtype)))
     assert (cube.source.format, cube.source.key, cube.source.dtype) == ("mat5", "scene", np.dtype(dtype))
-    np.testing.assert_allclose(cube.wavelengths, WAVELENGTHS)  # pyright: ignore[reportArgumentType]
+    assert_wavelengths(cube, WAVELENGTHS)
     values, again = back(cube, tmp_path / "out" / "a.mat")
     assert_stored(values, dtype, again)
     held = scipy.io.loadmat(tmp_path / "out" / "a.mat")
@@ -117,7 +122,7 @@ def test_selected_bands(tmp_path: Path) -> None:
     scipy.io.savemat(tmp_path / "thinned.mat", thinned)
     cube = read_cube(tmp_path / "thinned.mat")
     assert not cube.bad_bands.any()
-    np.testing.assert_allclose(cube.wavelengths, WAVELENGTHS[[0, 1, 3, 5]])  # pyright: ignore[reportArgumentType]
+    assert_wavelengths(cube, WAVELENGTHS[[0, 1, 3, 5]])
 
 
 def test_several_cubes_or_none_are_listed(tmp_path: Path) -> None:
@@ -150,7 +155,7 @@ def test_matlab_7_3(tmp_path: Path) -> None:
     mat73(tmp_path / "a.mat", cube=stored(), wavelengths=WAVELENGTHS[None])
     cube = read_cube(tmp_path / "a.mat")
     np.testing.assert_array_equal(cube.values, as_bands(stored()))
-    np.testing.assert_array_equal(cube.wavelengths, WAVELENGTHS)  # pyright: ignore[reportArgumentType]
+    assert_wavelengths(cube, WAVELENGTHS)
     values, again = back(cube, tmp_path / "out.mat")
     assert_stored(values, "uint16", again)
     assert again.source.format == "mat73"
@@ -188,7 +193,7 @@ def test_hdf5_keeps_its_groups(tmp_path: Path) -> None:
     assert (cube.source.layout, cube.units) == ("bands_rows_columns", "W/m2")
     values, again = back(cube, tmp_path / "out.h5")
     np.testing.assert_array_equal(again.values, values)
-    np.testing.assert_array_equal(again.wavelengths, WAVELENGTHS)  # pyright: ignore[reportArgumentType]
+    assert_wavelengths(again, WAVELENGTHS)
     with h5py.File(tmp_path / "out.h5") as file:
         item = file["scene/radiance"]
         assert (item.shape, item.compression, item.attrs["units"]) == ((6, 14, 18), "gzip", "W/m2")  # pyright: ignore[reportAttributeAccessIssue]
@@ -240,7 +245,7 @@ def test_envi(tmp_path: Path, interleave: str, dtype: str, byteorder: int) -> No
     )
     cube = read_cube(tmp_path / "a.hdr")
     np.testing.assert_array_equal(cube.values, as_bands(stored()))
-    np.testing.assert_allclose(cube.wavelengths, WAVELENGTHS)  # pyright: ignore[reportArgumentType]
+    assert_wavelengths(cube, WAVELENGTHS)
     assert (cube.scale, cube.good_bands.tolist()) == (10000, [0, 1, 3, 4, 5])
     assert cube.georeference is not None
     assert cube.georeference.transform == (30, 0, 499985, 0, -20, 4000030)
@@ -251,7 +256,7 @@ def test_envi(tmp_path: Path, interleave: str, dtype: str, byteorder: int) -> No
     assert again.georeference is not None
     assert again.georeference.transform == (15, 0, 499985, 0, -10, 4000030), "the corner stays"
     assert again.source.extra["header"]["map info"][7:] == META["map info"][7:]
-    image = spectral.envi.open(str(tmp_path / "out" / "b.hdr"))
+    image: Any = spectral.envi.open(str(tmp_path / "out" / "b.hdr"))
     assert image.metadata["interleave"] == interleave
     assert image.metadata["description"] == "a scene"
     np.testing.assert_array_equal(np.asarray(image.open_memmap(interleave="bip"))[2:, 2:], np.asarray(
@@ -296,7 +301,7 @@ def geotiff(path: Path, **options: Any) -> None:
 def test_geotiff_keeps_its_place(tmp_path: Path, dtype: str) -> None:
     geotiff(tmp_path / "a.tif", dtype=dtype)
     cube = read_cube(tmp_path / "a.tif")
-    np.testing.assert_allclose(cube.wavelengths, WAVELENGTHS)  # pyright: ignore[reportArgumentType]
+    assert_wavelengths(cube, WAVELENGTHS)
     values, again = back(cube, tmp_path / "out.tif")
     assert_stored(values, dtype, again)
     with rasterio.open(tmp_path / "a.tif") as before, rasterio.open(tmp_path / "out.tif") as after:
