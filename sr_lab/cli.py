@@ -174,6 +174,8 @@ def upscale_command(
 ) -> None:
     """Restore your own images: PNG, JPEG, TIFF, 8 or 16 bit, grey or RGB(A), unknown blur.
 
+    Cubes (.mat, .npy, HDF5, ENVI, GeoTIFF) with --scene hyperspectral --method bicubic.
+
     The blur kernel is estimated from each image in a second (--method dip_fkp: in minutes, as in the paper); the whole
     image is then restored with it and written as it came: same name, format, bit depth and alpha.
     """
