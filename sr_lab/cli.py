@@ -174,6 +174,8 @@ def upscale_command(
 ) -> None:
     """Restore your own images: PNG, JPEG, TIFF, 8 or 16 bit, grey or RGB(A), unknown blur.
 
+    Cubes (.mat, .npy, HDF5, ENVI, GeoTIFF) with --scene hyperspectral --method bicubic.
+
     The blur kernel is estimated from each image in a second (--method dip_fkp: in minutes, as in the paper); the whole
     image is then restored with it and written as it came: same name, format, bit depth and alpha.
     """
@@ -291,11 +293,19 @@ def weights_import(
     licence: Annotated[
         str | None, typer.Option(help="SPDX identifier, if the file is not a known one.")
     ] = None,
+    pickled_module: Annotated[
+        bool,
+        typer.Option(
+            "--pickled-module",
+            help="The file is a whole pickled torch module, as ESSAformer's is. Loading such a file the usual way runs "
+            "any code its author put there; this takes the tensors and runs none of it.",
+        ),
+    ] = False,
 ) -> None:
     """Check published checkpoints strictly (tensors only, every key) and keep them for configs to name."""
     from sr_lab.commands.weights import import_weights
 
-    for line in import_weights(files, name, licence):
+    for line in import_weights(files, name, licence, pickled_module=pickled_module):
         typer.echo(line)
 
 

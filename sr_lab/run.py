@@ -88,7 +88,14 @@ def _run(settings: Settings, config: dict[str, Any], directory: Path, command: s
         trainer, record.fit = fit(settings, method, data, directory)
         first, device = trainer.is_global_zero, trainer.strategy.root_device
     if data is not None and hasattr(method, "restore"):
-        recorder = Recorder(directory, settings.metrics, parts["degradation"])
+        view = settings.scene.view
+        recorder = Recorder(
+            directory,
+            settings.metrics,
+            parts["degradation"],
+            None if view is None else build(view, "scene.view", settings.allowed),
+            settings.save_arrays,
+        )
         trainer = trainer_for(settings, directory, [recorder])
         trainer.test(method, data, verbose=False)
         trainer.strategy.barrier()
@@ -168,6 +175,7 @@ def data_of(settings: Settings, parts: Mapping[str, Any], done: Collection[str] 
         batch_size=dataset.batch_size,
         patch_size=dataset.patch_size,
         patches_per_batch=dataset.patches_per_batch,
+        one_image_batches=dataset.one_image_batches,
         batches_per_epoch=settings.trainer.batches_per_epoch,
         validation=None if validation is None else build(validation, "dataset.validation", settings.allowed),
         done=done,

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from sr_lab.config.schema import validate, without_unused
 from sr_lab.data.sample import Sample
 from sr_lab.degradation.resample import imresize
 from sr_lab.errors import UserError
-from sr_lab.io.images import Levels, check_size, list_images, read_image, to_levels, write_image
+from sr_lab.io.images import write_image
 from sr_lab.io.kernels import kernel_picture, read_kernel, write_kernel
 from sr_lab.methods.non_blind import restored_in_tiles
 from sr_lab.methods.tiles import restored_rows
@@ -27,6 +27,8 @@ from sr_lab.methods.zero_shot import ZeroShot
 from sr_lab.priors.base import KernelField, KernelPrior
 from sr_lab.priors.detail import most_detailed
 from sr_lab.priors.fkp import FKP
+from sr_lab.scenes.base import SceneFiles
+from sr_lab.scenes.natural import Pictures
 
 ESTIMATE_SIDE = 128  # SR pixels: a kernel of up to 21 pixels, six times over
 SIDES_OF_KERNEL = 5  # of a crop, where a flow of one's own makes larger ones
@@ -96,10 +98,10 @@ def upscale(inputs: Iterable[Path], options: Options, report: Callable[[Outcome]
     Raises:
         UserError: no input at all, or options that fit no file.
     """
-    jobs = _jobs(inputs, options.out)
     if options.out.exists() and not options.out.is_dir():
         raise UserError("this is a file, not a folder", where=f"--out {options.out}", fix="name a folder")
     upscaler = Upscaler(options)
+    jobs = _jobs(inputs, options.out, upscaler.files)
     outcomes = []
     for job in tqdm(jobs, unit="image", leave=False, disable=None if len(jobs) > 1 else True):
         try:
@@ -135,6 +137,10 @@ class Upscaler:
             overrides.append("prior=spectral_field")
         settings = validate(without_unused(to_plain(compose([*overrides, *options.overrides]))))
         self.device = _device(options.device)
+        files = settings.scene.files
+        self.files: SceneFiles = (
+            Pictures() if files is None else build(files, "scene.files", settings.allowed)
+        )
         self.degradation = build(settings.degradation or {}, "degradation", settings.allowed)
         self.noise_level = options.noise_level
         self.method: ZeroShot | None = None
@@ -171,8 +177,9 @@ class Upscaler:
                     fix="use another --out, or --overwrite if you mean it",
                 )
             return Outcome(source, target, f"{target} exists already and is kept; --overwrite replaces it")
-        picture = read_image(source)
-        height, width = picture.pixels.shape[:2]
+        opened = self.files.open(source)
+        lr = opened.image()
+        height, width = lr.shape[-2:]
         if min(height, width) < SMALLEST:
             raise UserError(
                 f"{width}x{height} pixels are too few to tell a blur",
@@ -180,29 +187,33 @@ class Upscaler:
                 fix=f"use at least {SMALLEST}x{SMALLEST}",
             )
         scale = self.options.scale
-        check_size(target, picture.format, height * scale, width * scale)
+        opened.check(target, scale)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            lr = torch.from_numpy(picture.pixels).permute(2, 0, 1)[None].to(self.device)
-            rows, kernel = self.restore(lr, source.name)
-            pixels = _levels(rows, (height * scale, width * scale, lr.shape[1]), picture.bits)
+            rows, kernel = self.restore(lr.to(self.device), source.name)
+            remarks = opened.write(target, rows, scale, lambda image: interpolated_rows(image, scale))
         if kernel is not None and self.options.save_kernels:
             _save_kernel(job.kernels, kernel)
-        alpha = None
-        if picture.alpha is not None:
-            rows = interpolated_rows(torch.from_numpy(picture.alpha)[None, None], scale)
-            alpha = _levels(rows, (height * scale, width * scale, 1), picture.bits)[..., 0]
-        write_image(target, pixels, bits=picture.bits, alpha=alpha, format=picture.format, icc=picture.icc)
-        notes = "".join(f"; {warning.message}" for warning in caught)
+        notes = "".join(f"; {note}" for note in [*(warning.message for warning in caught), *remarks])
         return Outcome(source, target, f"{source} -> {target} ({width * scale}x{height * scale}){notes}")
 
     def restore(
         self, lr: Float[Tensor, "1 c h w"], name: str
     ) -> tuple[Iterator[Float[Tensor, "1 c rows ws"]], Float[Tensor, "1 1 k k"] | KernelField | None]:
-        """SR of one image of 1 or 3 channels from the top down, and the kernel or kernels it is restored with."""
+        """SR of one image from the top down, and the kernel or kernels it is restored with.
+
+        Raises:
+            UserError: other than 1 or 3 channels, which bicubic alone takes.
+        """
         scale = self.options.scale
         if self.solver is None:
             return interpolated_rows(lr, scale), None
+        if lr.shape[1] not in (1, 3):
+            raise UserError(
+                f"--method {self.options.method} restores grey or colour, this image has {lr.shape[1]} bands",
+                where=name,
+                fix="use --method bicubic",
+            )
         colour = lr.expand(-1, 3, -1, -1)
         kernel = self._kernel(colour, name)
         noise = torch.full((1,), self.noise_level, device=self.device)
@@ -247,7 +258,7 @@ def _weights_override(options: Options) -> list[str]:
     return [f"prior.weights='{quoted}'"]
 
 
-def _jobs(inputs: Iterable[Path], out: Path) -> list[Job]:
+def _jobs(inputs: Iterable[Path], out: Path, files: SceneFiles) -> list[Job]:
     """Every file with its place below the output folder: folders keep their inner structure.
 
     An output folder inside an input folder is no input.
@@ -261,7 +272,7 @@ def _jobs(inputs: Iterable[Path], out: Path) -> list[Job]:
             nested = results != item.resolve() and results.is_relative_to(item.resolve())
             found = [
                 (file, file.relative_to(item))
-                for file in list_images([item])
+                for file in files.find(item)
                 if not (nested and file.resolve().is_relative_to(results))
             ]
         for source, relative in found:
@@ -301,18 +312,6 @@ def interpolated_rows(image: Float[Tensor, "1 c h w"], scale: int) -> Iterator[F
     return restored_rows(
         image, scale, lambda tile, _: imresize(tile, scale), margin=BICUBIC_REACH, boundary="symmetric"
     )
-
-
-def _levels(
-    rows: Iterable[Float[Tensor, "1 c rows ws"]], shape: tuple[int, int, int], bits: Literal[8, 16]
-) -> Levels:
-    """The levels of a result as they come: a large result is never held as floats."""
-    levels = np.empty(shape, np.uint8 if bits == 8 else np.uint16)
-    top = 0
-    for part in rows:
-        levels[top : top + part.shape[-2]] = to_levels(part[0].permute(1, 2, 0).cpu().numpy(), bits)
-        top += part.shape[-2]
-    return levels
 
 
 def _save_kernel(stem: Path, kernel: Float[Tensor, "1 1 k k"] | KernelField) -> None:

@@ -13,7 +13,9 @@ from sr_lab.config.paths import conf_dir, data_root
 from sr_lab.errors import UserError
 
 SHIPPED_WEIGHTS = ("fkp_x2", "fkp_x3", "fkp_x4", "usrnet_small")
-DATASETS = ("natural/set5", "natural/set14", "natural/bsd400", "natural/fkp_test")
+DATASETS = (
+    "natural/set5", "natural/set14", "natural/bsd400", "natural/fkp_test", "hyperspectral/train", "hyperspectral/test",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -74,12 +76,17 @@ def _devices() -> Iterator[Finding]:
 def _packages() -> Iterator[Finding]:
     optional = {
         "pyiqa": "LPIPS and no-reference metrics",
-        "h5py": "MATLAB v7.3 kernel files",
+        "h5py": "MATLAB v7.3 and HDF5 files",
+        "spectral": "ENVI images",
+        "rasterio": "GeoTIFF",
         "optuna": "sr-lab search",
         "submitit": "sweep=slurm",
         "ray": "sweep=ray",
     }
-    extras = {"pyiqa": "pyiqa", "h5py": "hdf5", "optuna": "search", "submitit": "slurm", "ray": "ray"}
+    extras = {
+        "pyiqa": "pyiqa", "h5py": "hdf5", "spectral": "hyperspectral", "rasterio": "hyperspectral",
+        "optuna": "search", "submitit": "slurm", "ray": "ray",
+    }  # fmt: skip
     for name in ("pytorch-lightning", "hydra-core", "omegaconf", "kornia", "wandb", *optional):
         try:
             version = metadata.version(name)

@@ -35,7 +35,11 @@ def list_weights() -> str:
 
 
 def import_weights(
-    files: list[Path], name: str | None = None, licence: str | None = None, notes: str = ""
+    files: list[Path],
+    name: str | None = None,
+    licence: str | None = None,
+    notes: str = "",
+    pickled_module: bool = False,
 ) -> list[str]:
     """Check foreign checkpoints strictly and take them into the user's weights folder.
 
@@ -44,14 +48,16 @@ def import_weights(
         name: by which configs will refer to it (one file only); default: by the published file's name.
         licence: SPDX identifier, if the file is not one we know.
         notes: anything to remember.
+        pickled_module: the files hold whole modules instead; their tensors are taken, their code is not run.
 
     Returns:
         one line per file.
 
     Raises:
-        UserError: unsafe pickle, not an FKP flow or USRNet, or no name.
+        UserError: unsafe pickle, or not the weights of a network that is known here.
     """
     from sr_lab.weights.keep import recognise
+    from sr_lab.weights.pickled import read_pickled_module
     from sr_lab.weights.store import (
         Checkpoint,
         Entry,
@@ -70,7 +76,7 @@ def import_weights(
     for file in files:
         if not file.is_file():
             raise UserError("no such file", where=str(file), fix="give the path of a .pt or .pth file")
-        checkpoint = read_checkpoint(file)
+        checkpoint = read_pickled_module(file) if pickled_module else read_checkpoint(file)
         kind, described = recognise(checkpoint, str(file))
         known = PUBLISHED.get(file.name, (None, None, None))
         chosen = name or known[0] or file.stem

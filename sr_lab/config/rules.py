@@ -20,6 +20,23 @@ def check(settings: Settings) -> None:
         rule(settings)
 
 
+def channels_known(settings: Settings) -> None:
+    """A network that has a number of channels is told it; the first rule, without which its own message is obscure.
+
+    Raises:
+        UserError: the scene leaves the number open.
+    """
+    for path in ("backbone", "solver"):
+        node = getattr(settings, path) or {}
+        for key in ("channels", "channels_out"):
+            if key in node and node[key] is None and settings.scene.channels is None:
+                raise UserError(
+                    f"{path} '{node.get('name')}' needs a number of bands, and scene '{settings.scene.name}' has any",
+                    where="scene.channels",
+                    fix="set it, such as scene.channels=31: cubes then give as many, evenly spread",
+                )
+
+
 def _parameters(node: Component, settings: Settings, path: str) -> dict[str, inspect.Parameter]:
     return dict(inspect.signature(locate(node["_target_"], path, settings.allowed)).parameters)
 
@@ -98,7 +115,9 @@ def kernel_size(settings: Settings) -> None:
 
 
 def backbone_channels(settings: Settings) -> None:
-    """A network takes as many channels as the scene has."""
+    """A network takes as many channels as the scene has, where that is said."""
+    if settings.scene.channels is None:
+        return
     for path in ("backbone", "solver"):
         node = getattr(settings, path) or {}
         for key in ("channels", "channels_in", "channels_out"):

@@ -3,6 +3,7 @@
 import inspect
 import typing
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -30,7 +31,10 @@ class SceneSettings(Strict):
     """An imaging modality."""
 
     name: str
-    channels: int = Field(ge=1)
+    channels: int | None = Field(ge=1)  # None: any number
+    rounding: Literal["floor", "round", "none"] | None = None
+    view: Component | None = None
+    files: Component | None = None
 
 
 class DatasetSettings(Strict):
@@ -43,6 +47,7 @@ class DatasetSettings(Strict):
     batch_size: int = Field(1, ge=1)
     patch_size: int = Field(96, ge=8)
     patches_per_batch: int = Field(8, ge=1)
+    one_image_batches: bool = False
     validation: Component | None = None
 
 
@@ -87,6 +92,7 @@ class Settings(Strict):
     save_weights: str | None = Field(None, pattern=_NAME)
     allow_targets: list[str] = []
     metrics: list[str]
+    save_arrays: bool = False
     scene: SceneSettings
     dataset: DatasetSettings | None
     degradation: Component | None
@@ -124,11 +130,21 @@ def validate(config: Mapping[str, Any]) -> Settings:
     Raises:
         UserError: names the config path, the wrong value, what is allowed and the nearest match.
     """
-    from sr_lab.config.rules import check
+    from sr_lab.config.rules import channels_known, check
 
     settings = parse(Settings, config)
-    for path in ("degradation", "prior", "start", "backbone", "solver", "method"):
-        component = getattr(settings, path)
+    channels_known(settings)
+    for path in (
+        "degradation",
+        "prior",
+        "start",
+        "backbone",
+        "solver",
+        "method",
+        "scene.view",
+        "scene.files",
+    ):
+        component = attrgetter(path)(settings)
         if component is not None:
             check_component(component, path, settings.allowed)
     if settings.dataset is not None:

@@ -9,7 +9,18 @@ from typing import Any
 from sr_lab.config.paths import data_root
 
 # what changes where, how fast or under whose eyes a run happens, but not what it computes
-EXCLUDED = ("seed", "out", "force", "name", "tracking", "save_weights", "metrics", "allow_targets")
+EXCLUDED = (
+    "seed",
+    "out",
+    "force",
+    "name",
+    "tracking",
+    "save_weights",
+    "save_arrays",
+    "metrics",
+    "allow_targets",
+)
+EXCLUDED_SCENE = ("view", "files")
 EXCLUDED_TRAINER = ("name", "accelerator", "devices", "num_nodes", "strategy", "threads", "workers")
 
 
@@ -20,6 +31,7 @@ def signature(config: Mapping[str, Any]) -> str:
     """
     kept = {key: value for key, value in config.items() if key not in EXCLUDED}
     kept["trainer"] = {k: v for k, v in config.get("trainer", {}).items() if k not in EXCLUDED_TRAINER}
+    kept["scene"] = {k: v for k, v in config.get("scene", {}).items() if k not in EXCLUDED_SCENE}
     text = json.dumps(_portable(kept), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 

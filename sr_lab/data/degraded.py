@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 
 from torch.utils.data import Dataset, Sampler
 
-from sr_lab.data.images import Images
+from sr_lab.data.images import Described, Images
 from sr_lab.data.sample import Sample
 from sr_lab.degradation.chain import Degradation, keyed_generator, modcrop
 from sr_lab.errors import UserError
@@ -48,6 +48,9 @@ class DegradedImages(Dataset[Sample]):
             hr=hr,
             kernel=degraded.kernel,
             noise_level=degraded.noise_level,
+            meta={image_id: self.images.facts(index % len(self.images))}
+            if isinstance(self.images, Described)
+            else {},
         )
 
 

@@ -1,8 +1,9 @@
 """Image collections: identified HR images, read one at a time."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -27,12 +28,21 @@ class Images(Protocol):
         ...
 
 
+@runtime_checkable
+class Described(Protocol):
+    """Images that know more of themselves than their pixels."""
+
+    def facts(self, index: int) -> dict[str, Any]:
+        """Facts by name, such as `wavelengths`."""
+        ...
+
+
 class ImageFolder:
     """Image files of a folder, as RGB or grey in [0, 1].
 
     Args:
         root: folder, searched recursively, or one file.
-        channels: 3 repeats grey images; 1 keeps luma of colour images (Pillow's weights).
+        channels: 3 repeats grey images; 1 keeps luma of colour images (Pillow's weights); None keeps them as they are.
         only: keep the images whose id is listed: the relative path, without suffix where that is unique.
         skip: drop the first n, such as those held out for validation.
         limit: keep the first n of the rest.
@@ -42,7 +52,7 @@ class ImageFolder:
     def __init__(
         self,
         root: str,
-        channels: int = 3,
+        channels: int | None = 3,
         only: list[str] | None = None,
         skip: int = 0,
         limit: int | None = None,
@@ -56,24 +66,10 @@ class ImageFolder:
                 fix="set it, or SR_LAB_DATA to the folder that holds natural/, ...; see `sr-lab doctor`",
             )
         self.paths = list_images([base])
-        folder = base if base.is_dir() else base.parent
-        names = [path.relative_to(folder) for path in self.paths]
-        stems = Counter(name.with_suffix("") for name in names)
-        self.ids = [
-            (name.with_suffix("") if stems[name.with_suffix("")] == 1 else name).as_posix() for name in names
-        ]
-        if only:
-            missing = sorted(set(only) - set(self.ids))
-            if missing:
-                raise UserError(
-                    f"no image named {', '.join(missing)}",
-                    where=f"dataset.images.only in {root}",
-                    fix=f"the folder holds {', '.join(self.ids[:8])}{' ...' if len(self.ids) > 8 else ''}",
-                )
-            keep = [index for index, image_id in enumerate(self.ids) if image_id in only]
-            self.paths, self.ids = [self.paths[i] for i in keep], [self.ids[i] for i in keep]
+        named = dict(zip(ids_of(self.paths, base), self.paths, strict=True))
         stop = None if limit is None else skip + limit
-        self.paths, self.ids = self.paths[skip:stop], self.ids[skip:stop]
+        self.ids = keep_only(list(named), only, root)[skip:stop]
+        self.paths = [named[image_id] for image_id in self.ids]
         self.channels, self.crop = channels, crop
 
     def __len__(self) -> int:
@@ -81,7 +77,7 @@ class ImageFolder:
 
     def __getitem__(self, index: int) -> Float[Tensor, "c h w"]:
         image = torch.from_numpy(read_image(self.paths[index]).pixels).permute(2, 0, 1)
-        return _cut(as_channels(image, self.channels), self.crop, self.ids[index]).contiguous()
+        return cut(as_channels(image, self.channels), self.crop, self.ids[index]).contiguous()
 
 
 class SkimageImages:
@@ -89,13 +85,13 @@ class SkimageImages:
 
     Args:
         names: functions of `skimage.data`, such as astronaut, cat, coffee, rocket.
-        channels: 3 or 1, as in `ImageFolder`.
+        channels: 3, 1 or None, as in `ImageFolder`.
         crop: [top, left, height, width] cut from every image.
         shrink: integer factor of area averaging first, which also removes JPEG artefacts.
     """
 
     def __init__(
-        self, names: list[str], channels: int = 3, crop: list[int] | None = None, shrink: int = 1
+        self, names: list[str], channels: int | None = 3, crop: list[int] | None = None, shrink: int = 1
     ) -> None:
         self.ids = list(names)
         self.channels, self.crop, self.shrink = channels, crop, shrink
@@ -119,12 +115,36 @@ class SkimageImages:
         if self.shrink > 1:
             image = torch.nn.functional.avg_pool2d(image[None], self.shrink)[0]
             image = torch.round(image * 255) / 255
-        return _cut(image, self.crop, self.ids[index]).contiguous()
+        return cut(image, self.crop, self.ids[index]).contiguous()
 
 
-def as_channels(image: Float[Tensor, "c h w"], channels: int) -> Float[Tensor, "c2 h w"]:
+def ids_of(paths: Sequence[Path], root: Path) -> list[str]:
+    """Ids of files: their paths relative to a folder (or the file's own), without suffix where that is unique."""
+    folder = root if root.is_dir() else root.parent
+    names = [path.relative_to(folder) for path in paths]
+    stems = Counter(name.with_suffix("") for name in names)
+    return [(name.with_suffix("") if stems[name.with_suffix("")] == 1 else name).as_posix() for name in names]
+
+
+def keep_only(ids: list[str], only: list[str] | None, root: str) -> list[str]:
+    """The ids that are wanted, in their own order; all of them where nothing is said.
+
+    Raises:
+        UserError: one that is wanted is not there.
+    """
+    missing = sorted(set(only or []) - set(ids))
+    if missing:
+        raise UserError(
+            f"no image named {', '.join(missing)}",
+            where=f"dataset.images.only in {root}",
+            fix=f"the folder holds {', '.join(ids[:8])}{' ...' if len(ids) > 8 else ''}",
+        )
+    return [image_id for image_id in ids if not only or image_id in only]
+
+
+def as_channels(image: Float[Tensor, "c h w"], channels: int | None) -> Float[Tensor, "c2 h w"]:
     """Grey to three equal channels, or colour to luma (BT.601 full range)."""
-    if image.shape[0] == channels:
+    if channels is None or image.shape[0] == channels:
         return image
     if channels == 3:
         return image[:1].repeat(3, 1, 1)
@@ -132,7 +152,12 @@ def as_channels(image: Float[Tensor, "c h w"], channels: int) -> Float[Tensor, "
     return (image[:3] * weights).sum(0, keepdim=True)
 
 
-def _cut(image: Tensor, crop: list[int] | None, image_id: str) -> Tensor:
+def cut(image: Float[Tensor, "c h w"], crop: list[int] | None, image_id: str) -> Float[Tensor, "c h2 w2"]:
+    """Cut [top, left, height, width] out of an image.
+
+    Raises:
+        UserError: it reaches beyond the image, or is empty.
+    """
     if crop is None:
         return image
     top, left, height, width = crop

@@ -22,6 +22,7 @@ class SRData(pl.LightningDataModule):
         draws: kernels per image.
         batch_size: images of equal size restored together.
         patch_size, patches_per_batch, batches_per_epoch: of training.
+        one_image_batches: the patches of a batch come from one image; for images that differ in channels.
         validation: images to validate and test on; without them the test is on `images`.
         done: image ids to leave out, since an interrupted run restored them already.
         workers: loader processes of training.
@@ -38,6 +39,7 @@ class SRData(pl.LightningDataModule):
         patch_size: int = 96,
         patches_per_batch: int = 8,
         batches_per_epoch: int = 500,
+        one_image_batches: bool = False,
         validation: Images | None = None,
         done: Iterable[str] = (),
         workers: int = 0,
@@ -46,6 +48,7 @@ class SRData(pl.LightningDataModule):
         self.images, self.degradation, self.seed, self.workers = images, degradation, seed, workers
         self.batch_size, self.patch_size = batch_size, patch_size
         self.patches_per_batch, self.batches_per_epoch = patches_per_batch, batches_per_epoch
+        self.one_image_batches = one_image_batches
         self.validation_set = (
             None if validation is None else DegradedImages(validation, degradation, seed, draws)
         )
@@ -66,6 +69,7 @@ class SRData(pl.LightningDataModule):
             self.batches_per_epoch,
             rank,
             done=self.trainer.global_step if self.trainer else 0,
+            one_image=self.one_image_batches,
         )
         return DataLoader(
             patches, batch_size=None, num_workers=self.workers, persistent_workers=self.workers > 0

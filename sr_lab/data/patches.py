@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Shaped
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
@@ -15,16 +15,18 @@ from sr_lab.errors import UserError
 class Patches(IterableDataset[Float[Tensor, "b c p p"]]):
     """Endless batches of randomly placed, flipped and turned patches.
 
-    Images are held as uint8 (BSD400: 185 MB), since decoding costs more than training steps on small patches.
+    Images are held in memory, since decoding costs more than training steps on small patches: as uint8 where that is
+    exact (BSD400: 185 MB), else as float32.
 
     Args:
-        images: source; smaller ones than the patch are refused.
+        images: source, of one number of channels; smaller ones than the patch are refused.
         size: side of the patch.
         batch_size: patches a batch.
         seed: of the stream; workers and ranks draw different patches.
         batches: length of an epoch.
         rank: of the process.
         done: batches that an interrupted training has used up; the stream goes on after them.
+        one_image: all patches of a batch come from one image, so images may differ in their number of channels.
     """
 
     def __init__(
@@ -36,8 +38,10 @@ class Patches(IterableDataset[Float[Tensor, "b c p p"]]):
         batches: int,
         rank: int = 0,
         done: int = 0,
+        one_image: bool = False,
     ) -> None:
-        self.images: list[UInt8[Tensor, "c h w"]] = []
+        self.one_image = one_image
+        self.images: list[Shaped[Tensor, "c h w"]] = []
         for index, image_id in enumerate(images.ids):
             image = images[index]
             if min(image.shape[-2:]) < size:
@@ -46,7 +50,13 @@ class Patches(IterableDataset[Float[Tensor, "b c p p"]]):
                     where="dataset.patch_size",
                     fix="use smaller patches or leave the image out",
                 )
-            self.images.append((image * 255).round().to(torch.uint8))
+            if not one_image and self.images and len(image) != len(self.images[0]):
+                raise UserError(
+                    f"image '{image_id}' has {len(image)} bands, those before it {len(self.images[0])}",
+                    where="dataset.images",
+                    fix="patches are stacked: choose a number of bands that all have, as scene.channels=...",
+                )
+            self.images.append(_packed(image))
         self.size, self.batch_size, self.seed, self.batches, self.rank = size, batch_size, seed, batches, rank
         self.epoch, self.skip = divmod(done, batches)
 
@@ -60,16 +70,29 @@ class Patches(IterableDataset[Float[Tensor, "b c p p"]]):
         skip, self.skip = self.skip, 0
         self.epoch += 1
         for index in range(share, self.batches, of):
-            batch = torch.stack([self._patch(generator) for _ in range(self.batch_size)])
+            draws = torch.stack(
+                [torch.randint(2**31, (4,), generator=generator) for _ in range(self.batch_size)]
+            )
+            if self.one_image:
+                draws[:, 0] = draws[0, 0]
             if index >= skip:
-                yield batch
+                yield torch.stack([self._patch(draw) for draw in draws.tolist()])
 
-    def _patch(self, generator: torch.Generator) -> Float[Tensor, "c p p"]:
-        draw = torch.randint(2**31, (4,), generator=generator).tolist()
+    def _patch(self, draw: list[int]) -> Float[Tensor, "c p p"]:
         image = self.images[draw[0] % len(self.images)]
         top = draw[1] % (image.shape[-2] - self.size + 1)
         left = draw[2] % (image.shape[-1] - self.size + 1)
-        patch = image[:, top : top + self.size, left : left + self.size].float() / 255
+        patch = _unpacked(image[:, top : top + self.size, left : left + self.size])
         if draw[3] & 1:
             patch = patch.flip(-1)
         return torch.rot90(patch, (draw[3] >> 1) & 3, (-2, -1))
+
+
+def _packed(image: Float[Tensor, "c h w"]) -> Shaped[Tensor, "c h w"]:
+    """The image as uint8 if it consists of 8-bit levels, else as it is."""
+    levels = (image.clamp(0, 1) * 255).round().to(torch.uint8)
+    return levels if torch.equal(_unpacked(levels), image) else image
+
+
+def _unpacked(image: Shaped[Tensor, "c h w"]) -> Float[Tensor, "c h w"]:
+    return image.float() / 255 if image.dtype == torch.uint8 else image

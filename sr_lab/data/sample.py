@@ -19,7 +19,7 @@ class Sample:
         hr: ground truth, or None.
         kernel: true correlation kernels, or None.
         noise_level: standard deviation of the LR noise.
-        meta: facts to carry to the output (bit depth, alpha, georeference, ...).
+        meta: what the dataset knows of an image beside its pixels (wavelengths, ...), by image id.
     """
 
     lr: Float[Tensor, "b c h w"]
@@ -56,6 +56,7 @@ def collate(samples: list[Sample]) -> Sample:
     return replace(
         first,
         image_ids=[image_id for sample in samples for image_id in sample.image_ids],
+        meta={key: value for sample in samples for key, value in sample.meta.items()},
         **{name: stack(name) for name in ("lr", "hr", "kernel", "noise_level")},
     )
 

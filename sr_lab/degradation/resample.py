@@ -98,7 +98,25 @@ def bicubic_upsample_aligned(
 
     Source: the alignment of FKP's degradation; without the move, bicubic loses 3 dB on its x4 test image.
     """
+    return at_anchor(imresize(lr, scale), scale, anchor, phase)
+
+
+def at_anchor(
+    image: Float[Tensor, "b c hs ws"], scale: int, anchor: Anchor, phase: int = 0
+) -> Float[Tensor, "b c hs ws"]:
+    """Move an image that was enlarged about block centres onto the HR grid of a degradation.
+
+    Whole pixels; the last rows and columns are repeated.
+
+    Args:
+        image: enlarged by s.
+        scale: s.
+        anchor: of the degradation; see `bicubic_upsample_aligned`.
+        phase: of the degradation.
+    """
     move = phase - (scale - 1 if anchor == "fkp" else 0)
+    if move == 0:
+        return image
     ahead, behind = max(move, 0), max(-move, 0)
-    padded = F.pad(imresize(lr, scale), (ahead, behind, ahead, behind), mode="replicate")
+    padded = F.pad(image, (ahead, behind, ahead, behind), mode="replicate")
     return padded[..., behind : padded.shape[-2] - ahead, behind : padded.shape[-1] - ahead]

@@ -10,11 +10,13 @@ from torch import Tensor
 
 from sr_lab.errors import UserError
 from sr_lab.metrics import kernel as kernels
+from sr_lab.metrics import spectral
 from sr_lab.metrics.image import AnyImages, aligned_psnr, psnr, ssim
 from sr_lab.metrics.perceptual import MetricUnavailable, facts, perceptual
 from sr_lab.metrics.protocol import Protocol
 
 PYIQA = "pyiqa:"
+_CUBE = "border 0, not rounded, not clipped, peak 1 = the test image's own scale (its 99.9th percentile)"
 Need = Literal["sr", "hr", "kernel", "true_kernel"]
 
 
@@ -29,6 +31,7 @@ class Metric:
         scenes: the scenes it is meant for.
         protocol: the line for a table, given the scale.
         measure: scale and the needed tensors to one value per image.
+        remark: the needed tensors to what must be known of these images' values, or nothing.
     """
 
     higher_is_better: bool
@@ -37,6 +40,7 @@ class Metric:
     scenes: tuple[str, ...]
     protocol: Callable[[int], str]
     measure: Callable[..., Tensor]
+    remark: Callable[..., str] = lambda *tensors: ""
 
 
 @dataclass(frozen=True)
@@ -51,10 +55,11 @@ class Measured:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The values of a batch by metric name, and a line for every metric that cannot be had here."""
+    """The values of a batch by metric name; notes on what cannot be had here, remarks on what a value leaves out."""
 
     measured: dict[str, Measured] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
 
 def check_names(names: Iterable[str]) -> None:
@@ -91,7 +96,7 @@ def evaluate(
 
     Args:
         names: keys of `METRICS`, or `pyiqa:` and a name of pyiqa's.
-        sr: restored images in [0, 1].
+        sr: restored images in the scene's normalised range, [0, 1].
         scale: s, which sets the border of the image protocols.
         hr: ground truth in [0, 1].
         kernel: estimated kernels.
@@ -111,9 +116,12 @@ def evaluate(
             if len(tensors) < len(metric.needs):
                 continue
             values = metric.measure(scale, *tensors).tolist()
+            remark = metric.remark(*tensors)
         except MetricUnavailable as missing:
             result.notes.append(f"{name} left out: {missing}")
             continue
+        if remark:
+            result.remarks.append(f"{name}: {remark}")
         result.measured[name] = Measured(values, metric.protocol(scale), metric.higher_is_better, metric.unit)
     return result
 
@@ -173,6 +181,25 @@ def _of_kernel(
     )
 
 
+def _of_cube(
+    measure: Callable[[Tensor, Tensor], Tensor], what: str, unit: str = "", *, higher_is_better: bool = True
+) -> Metric:
+    return Metric(
+        higher_is_better=higher_is_better,
+        unit=unit,
+        needs=("sr", "hr"),
+        scenes=("hyperspectral",),
+        protocol=lambda scale: f"{what}, {_CUBE}",
+        measure=lambda scale, sr, hr: measure(sr, hr),
+    )
+
+
+def _left_out(sr: Tensor, hr: Tensor) -> str:
+    dark = spectral.dark_bands(hr).sum(1)
+    bands = ", ".join(f"{count} of {hr.shape[1]}" for count in dark.tolist() if count)
+    return f"{bands} bands with a mean below {spectral.DARK:g} left out" if bands else ""
+
+
 METRICS: dict[str, Metric] = {
     "psnr_y": _full_reference(psnr, Protocol.published, "dB"),
     "ssim_y": _full_reference(ssim, Protocol.published, ""),
@@ -199,4 +226,30 @@ METRICS: dict[str, Metric] = {
         unit="px",
         higher_is_better=False,
     ),
+    "psnr_band": _of_cube(
+        spectral.psnr_band, f"mean over bands of each band's PSNR (at most {spectral.MOST:g} dB)", "dB"
+    ),
+    "psnr_cube": _of_cube(spectral.psnr_cube, "PSNR of the mean squared error over all bands", "dB"),
+    "ssim_band": _of_cube(
+        spectral.ssim_band, "mean over bands of SSIM, 7x7 uniform window, sample covariance"
+    ),
+    "sam": _of_cube(
+        spectral.sam,
+        "mean over pixels of the spectral angle, zero pixels left out",
+        "deg",
+        higher_is_better=False,
+    ),
+    "ergas": Metric(
+        higher_is_better=False,
+        unit="",
+        needs=("sr", "hr"),
+        scenes=("hyperspectral",),
+        protocol=lambda scale: (
+            f"100/{scale} root mean over bands of MSE/mean^2, bands with mean below {spectral.DARK:g} left out, {_CUBE}"
+        ),
+        measure=lambda scale, sr, hr: spectral.ergas(sr, hr, scale),
+        remark=_left_out,
+    ),
+    "cc": _of_cube(spectral.cc, "mean over bands of Pearson's correlation, constant bands left out"),
+    "rmse": _of_cube(spectral.rmse, "root of the mean squared error over all bands", higher_is_better=False),
 }

@@ -38,7 +38,8 @@ class ImageFiles:
     """What a run left of one image; paths are relative to the run directory, absent files are None.
 
     `lr`, `bicubic`, `sr`, `hr`: pictures; `kernel`, `true_kernel`: .npy arrays (k, k); `figure`: the side-by-side PNG;
-    `trace`: CSV with a column `iteration` and others (loss, psnr_y, kernel_psnr).
+    `trace`: CSV with a column `iteration` and others (loss, psnr_y, kernel_psnr); `array`: `sr` as .npy (C, H, W), if
+    it was asked for.
     """
 
     seconds: float
@@ -50,6 +51,7 @@ class ImageFiles:
     true_kernel: str | None = None
     figure: str | None = None
     trace: str | None = None
+    array: str | None = None
 
 
 @dataclass

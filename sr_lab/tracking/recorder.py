@@ -19,6 +19,7 @@ from sr_lab.io.atomic import atomic_write, write_json, write_text
 from sr_lab.io.images import write_image
 from sr_lab.metrics.table import evaluate
 from sr_lab.report.figure import side_by_side
+from sr_lab.scenes.base import View
 from sr_lab.tracking.record import ImageFiles, Measures
 from sr_lab.tracking.steps import report_step
 
@@ -35,10 +36,20 @@ class Recorder(pl.Callback):
         directory: of the run.
         metrics: names; `name@stage` columns are added for the stages of a method and for aligned bicubic.
         degradation: whose anchor aligns bicubic.
+        view: how an image of the scene is shown; None: as it is, in grey or RGB.
+        arrays: keep each restored image as numbers too: `sr.npy` (C, H, W), normalised and not clipped.
     """
 
-    def __init__(self, directory: Path, metrics: list[str], degradation: Degradation) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        metrics: list[str],
+        degradation: Degradation,
+        view: View | None = None,
+        arrays: bool = False,
+    ) -> None:
         self.directory, self.metrics, self.degradation = directory, metrics, degradation
+        self.view, self.arrays = view, arrays
 
     def on_test_batch_end(
         self,
@@ -87,18 +98,28 @@ class Recorder(pl.Callback):
         )
         values, notes = self._measure(sample, restored, bicubic)
         files = ImageFiles(seconds=round(restored.seconds, 4))
-        pictures = {
+        images = {
             "lr": sample.lr,
             "bicubic": bicubic,
             "sr": restored.sr,
             "hr": sample.hr,
             **restored.stages,
         }
+        reference = bicubic if sample.hr is None else sample.hr
+        facts = sample.meta.get(image_id, {})
+        pictures = {
+            name: self._picture(image, reference, facts)
+            for name, image in images.items()
+            if image is not None
+        }
         for name, picture in pictures.items():
-            if picture is not None:
-                write_image(folder / f"{name}.png", _array(picture))
-                if hasattr(files, name):
-                    setattr(files, name, self._relative(folder / f"{name}.png"))
+            write_image(folder / f"{name}.png", picture)
+            if hasattr(files, name):
+                setattr(files, name, self._relative(folder / f"{name}.png"))
+        if self.arrays:
+            with atomic_write(folder / "sr.npy") as file:
+                np.save(file, restored.sr[0].detach().cpu().numpy())
+            files.array = self._relative(folder / "sr.npy")
         for name, kernel in (("kernel", restored.kernel), ("true_kernel", sample.kernel)):
             if kernel is not None:
                 with atomic_write(folder / f"{name}.npy") as file:
@@ -109,10 +130,10 @@ class Recorder(pl.Callback):
             files.trace = self._relative(folder / "trace.csv")
         side_by_side(
             folder / "figure.png",
-            lr=_array(sample.lr),
-            bicubic=_array(bicubic),
-            sr=_array(restored.sr),
-            hr=None if sample.hr is None else _array(sample.hr),
+            lr=pictures["lr"],
+            bicubic=pictures["bicubic"],
+            sr=pictures["sr"],
+            hr=pictures.get("hr"),
             kernel=None if restored.kernel is None else restored.kernel[0, 0].detach().cpu().numpy(),
             true_kernel=None if sample.kernel is None else sample.kernel[0, 0].numpy(),
             captions=_captions(values),
@@ -120,6 +141,12 @@ class Recorder(pl.Callback):
         files.figure = self._relative(folder / "figure.png")
         write_json(folder / MEASURES, {"metrics": values, "files": vars(files), "notes": notes})
         report_step(self.directory, {name: item["value"] for name, item in values.items()}, image=image_id)
+
+    def _picture(self, image: Tensor, reference: Tensor, facts: dict[str, Any]) -> np.ndarray:
+        """(H, W, C) in [0, 1]."""
+        if self.view is None:
+            return np.ascontiguousarray(image[0].detach().cpu().clamp(0, 1).permute(1, 2, 0).numpy())
+        return self.view(image[0].detach().cpu().numpy(), reference[0].detach().cpu().numpy(), facts)
 
     def _measure(
         self, sample: Sample, restored: Restored, bicubic: Tensor
@@ -144,7 +171,7 @@ class Recorder(pl.Callback):
                 "higher_is_better": False,
                 "unit": "",
             }
-        notes = list(evaluation.notes)
+        notes = [*evaluation.notes, *(f"{sample.image_ids[0]}: {remark}" for remark in evaluation.remarks)]
         for name, item in measured.items():
             value = item.values[0]
             if math.isinf(value):
@@ -184,6 +211,7 @@ def _one(sample: Sample, index: int) -> Sample:
         hr=take(sample.hr),
         kernel=take(sample.kernel),
         noise_level=take(sample.noise_level),
+        meta=sample.meta,
     )
 
 
@@ -199,10 +227,6 @@ def _one_restored(restored: Restored, index: int, count: int) -> Restored:
         stages={name: take(image) for name, image in restored.stages.items()},
         uncertainty=None if restored.uncertainty is None else take(restored.uncertainty),
     )
-
-
-def _array(image: Tensor) -> np.ndarray:
-    return np.ascontiguousarray(image[0].detach().cpu().clamp(0, 1).permute(1, 2, 0).numpy())
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
@@ -223,4 +247,8 @@ def _captions(values: dict[str, Any]) -> dict[str, str]:
             f"{values[n]['value']:.2f} {values[n]['unit']}".strip() for n in names if n in values
         )
 
-    return {"bicubic": line("psnr_y@bicubic"), "sr": line("psnr_y"), "kernel": line("kernel_psnr")}
+    return {
+        "bicubic": line("psnr_y@bicubic", "psnr_band@bicubic"),
+        "sr": line("psnr_y", "psnr_band"),
+        "kernel": line("kernel_psnr"),
+    }

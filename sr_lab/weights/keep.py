@@ -42,6 +42,7 @@ def recognise(checkpoint: Checkpoint, where: str) -> tuple[str, str]:
         UserError: none of the kinds we know.
     """
     from sr_lab.backbones.kernel_net import kernel_net_from
+    from sr_lab.backbones.trained import is_image_to_image, network_from
     from sr_lab.backbones.usrnet import usrnet_from
     from sr_lab.priors.flow import flow_from, scale_of
 
@@ -59,8 +60,18 @@ def recognise(checkpoint: Checkpoint, where: str) -> tuple[str, str]:
     if "attention.weight" in checkpoint.state:
         net = kernel_net_from(checkpoint, where)
         return "kernel_net", f"KernelNet, {sum(p.numel() for p in net.parameters()):,} parameters"
+    if is_image_to_image(checkpoint):
+        net = network_from(checkpoint, where)
+        kind, count = net.architecture["kind"], sum(p.numel() for p in net.parameters())
+        inner = net.architecture.get("network", net.architecture)
+        what = (
+            f"{inner['kind']} on {inner['channels']} eigenimages" if inner is not net.architecture else kind
+        )
+        bands = "" if net.channels is None else f" for {net.channels} bands"
+        return kind, f"{what}{bands} at x{net.scale}, {count:,} parameters"
     raise UserError(
-        f"neither an FKP flow nor a USRNet (first key '{next(iter(checkpoint.state))}')",
+        f"no network that is known here (first key '{next(iter(checkpoint.state))}')",
         where=where,
-        fix="these kinds can be imported: FKP_x2/x3/x4.pt, usrnet_tiny.pth, and weights.pt of a training run",
+        fix="these kinds can be imported: FKP_x2/x3/x4.pt, usrnet_tiny.pth, ESSAformer's weights, and weights.pt "
+        "of a training run",
     )

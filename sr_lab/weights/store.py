@@ -28,7 +28,7 @@ class Entry:
         sha256: of the file; checked at every load.
         licence: SPDX identifier.
         source: the command that made it, or the file it was imported from.
-        kind: `fkp`, `usrnet` or `kernel_net`.
+        kind: `fkp`, `usrnet`, `kernel_net`, `essaformer`, `residual` or `eigenimages`.
         notes: training data, figures.
     """
 
@@ -121,7 +121,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise UserError(
             f"not a safe torch checkpoint ({next(iter(str(error).splitlines()), type(error).__name__)})",
             where=str(path),
-            fix="only files of plain tensors are read (weights_only=True)",
+            fix="only files of plain tensors are read (weights_only=True); of a whole pickled module, "
+            "`sr-lab weights import FILE --pickled-module` takes the tensors",
         ) from error
     architecture: dict[str, Any] = {}
     if isinstance(data, dict) and "state" in data and isinstance(data.get("architecture"), dict):

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from sr_lab.backbones.ops.winograd import reflect_conv3x3, transforms
+from sr_lab.backbones.ops.conv import Conv3x3
+from sr_lab.backbones.ops.winograd import reflect_conv3x3, transforms, zero_conv3x3
 
 
 def direct(x: Tensor, weight: Tensor) -> Tensor:
@@ -68,3 +69,37 @@ def test_a_delta_filter_passes_the_image_through() -> None:
 
 def test_transforms_have_the_shapes_of_f4x4_3x3() -> None:
     assert [tuple(t.shape) for t in transforms(torch.float32)] == [(36, 36), (36, 9), (16, 36)]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    batch=st.integers(1, 3),
+    height=st.integers(1, 23),
+    width=st.integers(1, 23),
+    channels=st.integers(1, 5),
+    bias=st.booleans(),
+    channels_last=st.booleans(),
+)
+def test_zero_padding_is_a_convolution(
+    batch: int, height: int, width: int, channels: int, bias: bool, channels_last: bool
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(batch, channels, height, width, generator=generator, dtype=torch.float64)
+    weight = torch.randn(4, channels, 3, 3, generator=generator, dtype=torch.float64)
+    shift = torch.randn(4, generator=generator, dtype=torch.float64) if bias else None
+    if channels_last:
+        x = x.contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(zero_conv3x3(x, weight, shift), F.conv2d(x, weight, shift, padding=1))
+
+
+def test_zero_padding_in_strips_leaves_channels_last_memory() -> None:
+    x = torch.randn(2, 64, 40, 300, generator=torch.Generator().manual_seed(0))
+    conv = Conv3x3(64, 96)
+    direct = torch.nn.Conv2d.forward(conv, x)
+    with torch.no_grad():
+        found = conv(x)
+    assert found.permute(0, 2, 3, 1).flatten(1, 2).is_contiguous()
+    torch.testing.assert_close(found, direct, atol=2e-5, rtol=0)
+    with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+        assert conv(x).dtype == torch.bfloat16
+    assert conv(x).requires_grad

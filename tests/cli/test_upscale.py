@@ -197,7 +197,7 @@ def test_what_is_stopped_leaves_whole_files_only(
         written.append(arguments)
         write_image(*arguments, **options)  # pyright: ignore[reportArgumentType]
 
-    monkeypatch.setattr("sr_lab.upscale.write_image", stop_at_the_second)
+    monkeypatch.setattr("sr_lab.scenes.natural.write_image", stop_at_the_second)
     code, output = upscale(tmp_path, "--scale", "2", "--kernel", kernel, "--out", tmp_path / "out")
     assert code == 130
     assert "goes on from here" in output

@@ -14,6 +14,8 @@ GROUPS = groups()
 # choices that leave something to the user, and what the user would say
 FILL = {
     ("dataset", "folder"): ["dataset.images.root=/tmp"],
+    ("scene", "hyperspectral"): ["experiment=bicubic"],
+    ("dataset", "cubes"): ["dataset.images.root=/tmp"],
     ("degradation", "kernel_files"): ["degradation.kernels.path=/tmp"],
     ("prior", "none"): ["method=interpolate"],
     ("prior", "dkp"): ["method=dip_dkp"],
@@ -28,6 +30,10 @@ FILL = {
     ("method", "fit_flow_files"): ["trainer.max_epochs=1", "method.kernels.path=/tmp"],
     ("experiment", "train_fkp_files"): ["method.kernels.path=/tmp"],
     ("method", "supervised"): ["trainer.max_steps=1", "backbone=usrnet_untrained"],
+    ("backbone", "trained"): ["backbone.weights=/tmp/net.pt", "method=feedforward"],
+    ("experiment", "feedforward"): ["backbone.weights=/tmp/net.pt"],
+    ("method", "feedforward"): ["backbone=trained", "backbone.weights=/tmp/net.pt"],
+    ("method", "fit_feedforward"): ["trainer.max_steps=1", "backbone=residual"],
 }
 CHOICES = [(group, choice) for group, choices in GROUPS.items() for choice in choices]
 
@@ -79,8 +85,19 @@ def test_every_key_has_a_comment_or_speaks_for_itself(group: str, choice: str) -
         (["metrics=[psnr_z]"], "metrics", ["psnr_z", "psnr_y"]),
         (["trainer.accelerator=gpuu"], "trainer.accelerator", ["did you mean 'gpu'"]),
         (["scene.channels=1", "backbone.channels_out=3"], "backbone.channels_out", ["3 channels", "has 1"]),
+        (["scene=hyperspectral"], "scene.channels", ["'skip'", "scene.channels=31"]),
+        (["scene=hyperspectral", "experiment=bicubic", "metrics=[psnr_y]"], "metrics[0]", ["psnr_band"]),
+        (["metrics=[sam]"], "metrics[0]", ["'sam'", "natural"]),
         (["scale=8"], "scale", ["x8", "usrnet"]),
         (["experiment=kernelgan", "scale=3"], "scale", ["x3", "kernelgan", "2, 4"]),
+        (["backbone=essaformer", "scale=5"], "scale", ["x5", "essaformer", "1, 2, 3, 4, 8"]),
+        (["backbone=essaformer", "backbone.channels=31"], "backbone.channels", ["31 channels", "has 3"]),
+        (
+            ["backbone=essaformer", "backbone.attention=sined"],
+            "backbone.attention",
+            ["did you mean 'signed'"],
+        ),
+        (["backbone=residual_eigen", "backbone.network.depth=3"], "backbone.network.depth", ["blocks"]),
         (["scale=four"], "scale", ["four"]),
         (["prior.lr=fast"], "prior.lr", ["fast"]),
         (["prior=none"], "prior", ["needs a prior"]),

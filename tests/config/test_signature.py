@@ -25,6 +25,8 @@ BASE = ["experiment=dip_fkp", "dataset=set5"]
         "trainer.devices=2",
         "trainer.threads=1",
         "force=true",
+        "save_arrays=true",
+        "+scene.view._target_=sr_lab.scenes.hyperspectral.render.Composite",
         "+method.option_of_tomorrow=null",
     ],
 )

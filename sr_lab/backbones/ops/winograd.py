@@ -5,6 +5,8 @@ products where the direct form takes 144. In one dimension y = A'((G w) . (B' d)
 run on both axes, which a Kronecker product writes as one small matrix. Everything is linear, so the
 gradients are the transposes. oneDNN as PyTorch calls it has only direct algorithms, which is what makes
 this worth its memory traffic.
+
+`reflect_conv3x3` has gradients; `zero_conv3x3` serves inference alone, in strips that stay in the cache.
 """
 
 from functools import cache
@@ -17,6 +19,7 @@ from torch.nn import functional as F
 
 TILE = 4
 _INPUT_TILE = TILE + 2
+_STRIP = 256  # tiles transformed together without gradients
 # the sixth is infinity. The usual 0, 1, -1, 2, -2 have four times the float32 error of a direct convolution;
 # these, with magnitudes balanced about 1, twice
 _POINTS = (0.0, 0.5**0.5, -(0.5**0.5), 2**0.5, -(2**0.5))
@@ -127,3 +130,41 @@ def reflect_conv3x3(
         weight: filters with the input channels last.
     """
     return _ReflectConv.apply(x, weight)
+
+
+@torch.no_grad()
+def zero_conv3x3(
+    x: Float[Tensor, "b c h w"], weight: Float[Tensor, "o c 3 3"], bias: Float[Tensor, " o"] | None = None
+) -> Float[Tensor, "b o h w"]:
+    """Zero padding by one pixel and a 3x3 convolution, without gradients; fastest for channels_last memory.
+
+    Args:
+        x: images of any size.
+        weight: filters as `torch.nn.Conv2d` holds them.
+        bias: added to each channel.
+    """
+    data, kernel, output = transforms(x.dtype)
+    batch, channels, height, width = x.shape
+    filters = weight.shape[0]
+    rows, columns = -(-height // TILE), -(-width // TILE)
+    beyond = (0, 0, 1, 1 + columns * TILE - width, 1, 1 + rows * TILE - height)
+    padded = F.pad(x.permute(0, 2, 3, 1), beyond)
+    u = (kernel @ weight.permute(2, 3, 0, 1).reshape(9, -1)).view(-1, filters, channels)
+    result = x.new_empty(batch, rows, TILE, columns, TILE, filters)
+    strip = max(1, _STRIP // columns)
+    for image, into in zip(padded, result, strict=True):
+        for first in range(0, rows, strip):
+            last = min(first + strip, rows)
+            part = image[first * TILE : last * TILE + 2]
+            tiles = part.unfold(0, _INPUT_TILE, TILE).unfold(1, _INPUT_TILE, TILE)
+            v = (data @ tiles.permute(3, 4, 0, 1, 2).reshape(_INPUT_TILE**2, -1)).view(
+                _INPUT_TILE**2, -1, channels
+            )
+            y = output @ torch.bmm(v, u.transpose(1, 2)).view(_INPUT_TILE**2, -1)
+            y = y.view(TILE, TILE, last - first, columns, filters).permute(2, 0, 3, 1, 4)
+            if bias is None:
+                into[first:last] = y
+            else:
+                torch.add(y, bias, out=into[first:last])
+    whole = result.flatten(1, 2).flatten(2, 3)
+    return whole[:, :height, :width].permute(0, 3, 1, 2)

@@ -1,0 +1,1 @@
+"""Scenes: what an imaging modality's files, values and pictures are."""

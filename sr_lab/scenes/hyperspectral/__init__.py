@@ -1,0 +1,1 @@
+"""Hyperspectral cubes: files, one scale for all bands, pictures, splits by flight."""
