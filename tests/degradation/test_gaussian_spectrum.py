@@ -12,7 +12,7 @@ from sr_lab.errors import UserError
 
 
 def covariance(kernel: np.ndarray) -> np.ndarray:
-    place = np.stack(np.indices(kernel.shape), -1).reshape(-1, 2).astype(float)
+    place = np.argwhere(np.ones(kernel.shape)).astype(float)
     weight = kernel.astype(float).ravel() / kernel.sum()
     centred = place - weight @ place
     return (weight[:, None] * centred).T @ centred

@@ -94,7 +94,8 @@ def _load5(path: Path, names: list[str]) -> dict[str, np.ndarray]:
     from scipy.io import loadmat
 
     with path.open("rb") as file:
-        found = loadmat(file, variable_names=names)
+        # MATLAB packs doubles that are whole numbers as small integers; its own type is asked for
+        found = loadmat(file, variable_names=names, mat_dtype=True)
     return {name: found[name] for name in names}
 
 

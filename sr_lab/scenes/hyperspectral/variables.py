@@ -121,7 +121,7 @@ def resized(companions: Mapping[str, np.ndarray], rows: int, columns: int) -> di
     """The companions of a result of another size."""
     new = {**dict.fromkeys(_ROWS, rows), **dict.fromkeys(_COLUMNS, columns)}
     return {
-        name: np.full_like(value, new[_base(name)]) if _base(name) in new else value
+        name: np.full(value.shape, float(new[_base(name)])) if _base(name) in new else value
         for name, value in companions.items()
     }
 

@@ -80,7 +80,7 @@ def test_matlab_5_keeps_key_type_and_wavelengths(tmp_path: Path, dtype: str) -> 
     np.testing.assert_allclose(held["wavelength"][0], WAVELENGTHS / 1000)
 
 
-def spectra(path: Path, **sizes: int) -> None:
+def spectra(path: Path, **sizes: int | np.uint8) -> None:
     """One spectrum a column, pixels down the columns of the image, as unmixing sets have it."""
     columns = stored(bands=5, rows=4, columns=6, dtype="float64").transpose(1, 0, 2).reshape(24, 5).T
     scipy.io.savemat(path, {"Y": columns, "M": np.ones((5, 3)), **sizes})
@@ -97,6 +97,14 @@ def test_a_spectrum_a_column_becomes_a_cube_and_goes_back(tmp_path: Path, names:
     assert held["Y"].shape == (5, 8 * 12)
     assert [held[name].item() for name in names] == [8, 12]
     np.testing.assert_array_equal(held["Y"][:, 1], values[:, 1, 0])
+
+
+def test_a_size_stored_as_a_small_integer_may_outgrow_it(tmp_path: Path) -> None:
+    spectra(tmp_path / "y.mat", nRow=np.uint8(4), nCol=np.uint8(6))
+    cube = read_cube(tmp_path / "y.mat")
+    write_cube(tmp_path / "out.mat", cube.values.repeat(70, 1).repeat(3, 2), cube)
+    assert scipy.io.loadmat(tmp_path / "out.mat")["nRow"].item() == 280
+    assert read_cube(tmp_path / "out.mat").values.shape == (5, 280, 18)
 
 
 def test_without_a_size_the_image_is_square(tmp_path: Path) -> None:
@@ -461,6 +469,7 @@ def test_the_published_files_are_read(data: Path) -> None:
     samson, jasper = read_cube(folder / "Samson.mat"), read_cube(folder / "jasperRidge2_R198.mat")
     assert (samson.values.shape, samson.source.key) == ((156, 95, 95), "Y")
     assert (jasper.values.shape, jasper.source.key) == ((198, 100, 100), "Y")
+    assert jasper.source.dtype == np.float64, "MATLAB's type, though the file packs whole numbers as uint16"
     assert read_cube(folder / "abu-beach-2.mat").values.shape == (193, 100, 100)
     assert read_cube(folder / "Indian_pines_corrected.npy").values.shape == (200, 145, 145)
     for cube in (
