@@ -239,8 +239,8 @@ def test_set5_is_all_there(data: Path):
 # Patches
 
 
-def patches(seed: int = 0, rank: int = 0, batches: int = 4, **options: int) -> Patches:
-    return Patches(Noise(a=(20, 24), b=(16, 16)), 8, 3, seed, batches, rank, **options)
+def patches(seed: int = 0, rank: int = 0, batches: int = 4, done: int = 0) -> Patches:
+    return Patches(Noise(a=(20, 24), b=(16, 16)), 8, 3, seed, batches, rank, done)
 
 
 def flat(batches: Iterator[torch.Tensor] | DataLoader) -> list[bytes]:
