@@ -125,9 +125,9 @@ def psnr(module: FitFeedforward, images: Images) -> float:
 )
 def test_training_beats_bicubic(tmp_path: Path, kind: str, bands: list[int]):
     eigen = "eigen" in kind
-    module = method(kind, 60, one_cube=eigen, lr=1e-2)
+    module = method(kind, 150, one_cube=eigen, lr=1e-2)
     before = psnr(module, Cubes(bands))
-    trainer = fit(module, tmp_path, bands, 60, batches=30)
+    trainer = fit(module, tmp_path, bands, 150, batches=30)
     assert psnr(module, Cubes(bands)) > before + 0.05
     assert {"val_psnr", "loss", "l1", "spectral_angle"} <= set(trainer.callback_metrics)
     again = network_from(module.checkpoint(), "here")
