@@ -32,17 +32,30 @@ def variant_columns(groups: Sequence[Group]) -> dict[str, list[str]]:
         for key in settings[member]
         if len({settings[other].get(key) for other in members}) > 1
     )
-    candidates = [
-        {key: [found.get(key, ABSENT) for found in settings] for key in keys}
-        if len(keys) <= MAX_COLUMNS
-        else {},
-        {"run": [group.runs[0].record.name for group in groups]},
+    # a setting that only some of them have comes with another one, such as the class it belongs to
+    shared = [
+        k for k in keys if all(sum(k in settings[m] for m in those) in (0, len(those)) for those in alike)
     ]
+    candidates = [
+        {_title(key): [_value(found.get(key, ABSENT)) for found in settings] for key in chosen}
+        for chosen in (shared, keys)
+        if len(chosen) <= MAX_COLUMNS
+    ]
+    candidates.append({"run": [group.runs[0].record.name for group in groups]})
     for columns in candidates:
         rows = list(zip(*columns.values(), strict=True)) if columns else [()] * len(groups)
         if all(len({rows[member] for member in members}) == len(members) for members in alike):
             return columns
     return {"signature": [group.signature[:8] for group in groups]}
+
+
+def _title(key: str) -> str:
+    return key.removesuffix("._target_")
+
+
+def _value(text: str) -> str:
+    """The name of a class without the module that it lives in."""
+    return text.rpartition(".")[2] if text.startswith("sr_lab.") else text
 
 
 def _flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -182,3 +182,14 @@ def test_else_by_name_else_by_signature(make_run: Callable[..., Path], tmp_path:
         ["signature"],
         ["aaaaaaaa", "bbbbbbbb"],
     )
+
+
+def test_settings_that_come_with_a_class_are_no_columns(
+    make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    for name, own in (("Gauss", {"variance": 1}), ("Line", {"length": 3})):
+        config = {"prior": {"kernels": {"_target_": f"sr_lab.some.where.{name}", **own}}}
+        make_run(name, {"psnr_y": {"a": 20.0}}, config=config, signature=f"{name:0>16}")
+    table = _table(tmp_path)
+    assert table.label_titles == ["prior.kernels"]
+    assert [row.labels for row in table.rows] == [["Gauss"], ["Line"]]
