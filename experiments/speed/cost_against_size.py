@@ -73,12 +73,13 @@ def fast(side: int) -> Callable[[], None]:
 def dip_update(side: int) -> Callable[[], None]:
     """UPDATES iterations of our DIP-FKP loop, after the kernel is let go."""
     from sr_lab.config.compose import compose, to_plain
-    from sr_lab.config.schema import validate
+    from sr_lab.config.schema import validate, without_unused
     from sr_lab.data.sample import Sample
     from sr_lab.run import method_of, parts_of
 
     counts = [f"method.iterations={UPDATES}", "method.ssim_iterations=0", "prior.first_update=1"]
-    settings = validate(to_plain(compose(["experiment=dip_fkp", "solver=null", f"scale={SCALE}", *counts])))
+    config = to_plain(compose(["experiment=dip_fkp", "solver=null", f"scale={SCALE}", *counts]))
+    settings = validate(without_unused(config))
     method = method_of(settings, parts_of(settings))
     sample = Sample(photograph(side // SCALE), SCALE, ["photograph"])
     return lambda: method.estimate(sample)
