@@ -1,6 +1,5 @@
 """Hyperspectral cubes as images: usable bands, divided by one scale."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sr_lab.data.images import cut, ids_of, keep_only
+from sr_lab.data.images import cut, existing, ids_of, keep_only
 from sr_lab.errors import UserError
 from sr_lab.scenes.hyperspectral.cube import Cube, Layout
 from sr_lab.scenes.hyperspectral.files import list_cubes, read_cube
@@ -50,13 +49,7 @@ class Cubes:
         key: str | None = None,
         layout: Layout | None = None,
     ) -> None:
-        base = Path(root).expanduser()
-        if not base.exists():
-            raise UserError(
-                "no such folder or file",
-                where=f"dataset.images.root={root}",
-                fix="set it, or SR_LAB_DATA to the folder that holds hyperspectral/, ...; see `sr-lab doctor`",
-            )
+        base = existing(root, "hyperspectral/")
         if split is None:
             found = list_cubes([base])
             named = dict(zip(ids_of(found, base), found, strict=True))

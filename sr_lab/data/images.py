@@ -58,13 +58,7 @@ class ImageFolder:
         limit: int | None = None,
         crop: list[int] | None = None,
     ) -> None:
-        base = Path(root).expanduser()
-        if not base.exists():
-            raise UserError(
-                "no such folder or file",
-                where=f"dataset.images.root={root}",
-                fix="set it, or SR_LAB_DATA to the folder that holds natural/, ...; see `sr-lab doctor`",
-            )
+        base = existing(root, "natural/")
         self.paths = list_images([base])
         named = dict(zip(ids_of(self.paths, base), self.paths, strict=True))
         stop = None if limit is None else skip + limit
@@ -116,6 +110,26 @@ class SkimageImages:
             image = torch.nn.functional.avg_pool2d(image[None], self.shrink)[0]
             image = torch.round(image * 255) / 255
         return cut(image, self.crop, self.ids[index]).contiguous()
+
+
+def existing(root: str, part: str) -> Path:
+    """The folder or file that a config names.
+
+    Args:
+        root: as the config has it.
+        part: of the data folder, where such files usually are.
+
+    Raises:
+        UserError: there is none.
+    """
+    base = Path(root).expanduser()
+    if not base.exists():
+        raise UserError(
+            "no such folder or file",
+            where=f"dataset.images.root={root}",
+            fix=f"set it, or SR_LAB_DATA to the folder that holds {part}, ...; see `sr-lab doctor`",
+        )
+    return base
 
 
 def ids_of(paths: Sequence[Path], root: Path) -> list[str]:
