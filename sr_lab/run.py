@@ -148,6 +148,10 @@ def method_of(settings: Settings, parts: dict[str, Any]) -> Any:
     target = locate(settings.method["_target_"], "method", settings.allowed)
     wanted = {name: part for name, part in parts.items() if name in parameters_of(target).parameters}
     method = build(settings.method, "method", settings.allowed, **wanted)
+    if settings.scene.components and getattr(method, "pictures", False):
+        from sr_lab.methods.eigenspace import InEigenspace
+
+        method = InEigenspace(method, settings.scene.components)
     if "degradation" in parts and hasattr(method, "bind"):
         method.bind(parts["degradation"], settings.seed)
     return method

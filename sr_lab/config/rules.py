@@ -28,13 +28,12 @@ def channels_known(settings: Settings) -> None:
     """
     for path in ("backbone", "solver"):
         node = getattr(settings, path) or {}
-        for key in ("channels", "channels_out"):
-            if key in node and node[key] is None and settings.scene.channels is None:
-                raise UserError(
-                    f"{path} '{node.get('name')}' needs a number of bands, and scene '{settings.scene.name}' has any",
-                    where="scene.channels",
-                    fix="set it, such as scene.channels=31: cubes then give as many, evenly spread",
-                )
+        if "channels" in node and node["channels"] is None and settings.scene.channels is None:
+            raise UserError(
+                f"{path} '{node.get('name')}' needs a number of bands, and scene '{settings.scene.name}' has any",
+                where="scene.channels",
+                fix="set it, such as scene.channels=31: cubes then give as many, evenly spread",
+            )
 
 
 def _parameters(node: Component, settings: Settings, path: str) -> dict[str, inspect.Parameter]:
@@ -120,18 +119,13 @@ def backbone_channels(settings: Settings) -> None:
         return
     for path in ("backbone", "solver"):
         node = getattr(settings, path) or {}
-        for key in ("channels", "channels_in", "channels_out"):
-            value = node.get(key)
-            if (
-                isinstance(value, int)
-                and value != settings.scene.channels
-                and (path, key) != ("backbone", "channels_in")
-            ):
-                raise UserError(
-                    f"{value} channels, but scene '{settings.scene.name}' has {settings.scene.channels}",
-                    where=f"{path}.{key}",
-                    fix=f"set {path}.{key}=${{scene.channels}}",
-                )
+        value = node.get("channels")
+        if isinstance(value, int) and value != settings.scene.channels:
+            raise UserError(
+                f"{value} channels, but scene '{settings.scene.name}' has {settings.scene.channels}",
+                where=f"{path}.channels",
+                fix=f"set {path}.channels=${{scene.channels}}",
+            )
 
 
 def served_scale(settings: Settings) -> None:

@@ -32,6 +32,7 @@ class SceneSettings(Strict):
 
     name: str
     channels: int | None = Field(ge=1)  # None: any number
+    components: int | None = Field(None, ge=1)
     rounding: Literal["floor", "round", "none"] | None = None
     view: Component | None = None
     files: Component | None = None
@@ -119,6 +120,8 @@ def without_unused(config: Mapping[str, Any]) -> dict[str, Any]:
     for part in ("prior", "start", "backbone", "solver"):
         if part not in taken:
             pruned[part] = None
+    if not getattr(method, "pictures", False):
+        pruned["scene"] = {**config["scene"], "components": None}
     if not hasattr(method, "restore"):  # it learns from what it draws itself
         pruned |= {"dataset": None, "degradation": None}
     return pruned

@@ -20,6 +20,8 @@ class Sample:
         kernel: true correlation kernels, or None.
         noise_level: standard deviation of the LR noise.
         meta: what the dataset knows of an image beside its pixels (wavelengths, ...), by image id.
+        grey: the one channel that kernels are estimated on, in [0, 1], where those of `lr` are not colours; None:
+            their luminance.
     """
 
     lr: Float[Tensor, "b c h w"]
@@ -29,9 +31,15 @@ class Sample:
     kernel: Float[Tensor, "b 1 k k"] | None = None
     noise_level: Float[Tensor, " b"] | None = None
     meta: dict[str, Any] = field(default_factory=dict)
+    grey: Float[Tensor, "b 1 h w"] | None = None
 
     def __len__(self) -> int:
         return len(self.lr)
+
+    @property
+    def for_kernels(self) -> Float[Tensor, "b c h w"]:
+        """The images that kernels are estimated on."""
+        return self.lr if self.grey is None else self.grey
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "Sample":
         """The same sample with its tensors on a device."""
@@ -57,7 +65,7 @@ def collate(samples: list[Sample]) -> Sample:
         first,
         image_ids=[image_id for sample in samples for image_id in sample.image_ids],
         meta={key: value for sample in samples for key, value in sample.meta.items()},
-        **{name: stack(name) for name in ("lr", "hr", "kernel", "noise_level")},
+        **{name: stack(name) for name in ("lr", "hr", "kernel", "noise_level", "grey")},
     )
 
 

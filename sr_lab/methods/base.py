@@ -11,13 +11,18 @@ from sr_lab.degradation.chain import Degradation, keyed_generator
 
 
 class Method(pl.LightningModule):
-    """What every method can do: restore a sample. Those that learn first say so with `fits`.
+    """What every method can do: restore a sample.
 
     `trainer.test` restores inside the test step, so Lightning spreads images over devices; what `test_step` returns
     reaches the recorder as the batch's outputs.
+
+    Attributes:
+        fits: it learns first.
+        pictures: it restores pictures with a blur; cubes reach it as their leading eigenimages (scene.components).
     """
 
     fits: ClassVar[bool] = False
+    pictures: ClassVar[bool] = False
 
     degradation: Degradation
     seed: int = 0

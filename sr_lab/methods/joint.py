@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from sr_lab.backbones.channelwise import solver_for
 from sr_lab.backbones.ops.memory import keep_freed_memory
 from sr_lab.backbones.ops.threads import one_thread_if_waking_is_slow
 from sr_lab.backbones.skip import SkipNet, noise_input
@@ -22,6 +23,7 @@ from sr_lab.methods.non_blind import noise_of, solve
 from sr_lab.metrics.image import psnr
 from sr_lab.metrics.kernel import kernel_psnr
 from sr_lab.metrics.protocol import Protocol
+from sr_lab.metrics.spectral import psnr_cube
 from sr_lab.priors.base import KernelPrior
 
 ImagePrior = Callable[..., SkipNet]
@@ -64,7 +66,7 @@ class Joint(Method):
 
     Args:
         prior: kernel prior.
-        backbone: image prior G, called with (images=, generator=) to make one network per image.
+        backbone: image prior G, called with (images=, channels_out=, generator=) to make one network per image.
         solver: non-blind network that restores once more with the estimated kernel; None returns G(z).
         start: a quick estimate (spectral, file, oracle) from which the kernel prior starts; None: as it is drawn.
         iterations: image updates.
@@ -78,6 +80,8 @@ class Joint(Method):
         renormalise: divide the kernel by its sum before the solver.
         noise_level: that the solver is told; None: what the degradation added.
     """
+
+    pictures = True
 
     def __init__(
         self,
@@ -119,7 +123,7 @@ class Joint(Method):
             stages["dip"] = image
             noise = noise_of(sample, self.noise_level)
             image = solve(
-                self.solver,
+                solver_for(self.solver, sample),
                 sample.lr,
                 kernel,
                 sample.scale,
@@ -165,7 +169,8 @@ class Joint(Method):
         device = sample.lr.device
         if device.type == "cpu":
             keep_freed_memory()
-        network = self.backbone(images=len(sample), generator=generators).to(device)
+        channels = sample.lr.shape[1]
+        network = self.backbone(images=len(sample), channels_out=channels, generator=generators).to(device)
         z = noise_input(generators, network.channels_in, *size, self.input_scale).to(device)
         self.prior.start(sample, self.degradation, generators)
         if self.start is not None:
@@ -194,7 +199,13 @@ def _row(iteration: int, loss: Tensor, image: Tensor, kernel: Tensor, sample: Sa
     """One row of the trace, with figures against the truth where it is known."""
     row: dict[str, Any] = {"iteration": iteration, "loss": loss.tolist()}
     if sample.hr is not None:
-        row["psnr_y"] = psnr(image, sample.hr, Protocol.published(sample.scale)).tolist()
+        picture = image.shape[1] in (1, 3)
+        measured = (
+            psnr(image, sample.hr, Protocol.published(sample.scale))
+            if picture
+            else psnr_cube(image, sample.hr)
+        )
+        row["psnr_y" if picture else "psnr_cube"] = measured.tolist()
     if sample.kernel is not None:
         row["kernel_psnr"] = kernel_psnr(kernel, sample.kernel).tolist()
     return row

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from sr_lab.backbones.channelwise import solver_for
 from sr_lab.data.sample import Restored, Sample
 from sr_lab.degradation.anchor import Anchor
 from sr_lab.degradation.chain import Degradation
@@ -22,6 +23,8 @@ from sr_lab.priors.spectral.prior import Spectral
 class NonBlind(Method):
     """SR by a trained non-blind network, given the kernel of a prior that needs no optimisation.
 
+    Channels that are not the solver's colours are restored one by one.
+
     Args:
         prior: oracle, bicubic, file or spectral; where the kernels of a spectral_field vary, the image is restored
             in tiles that fade into each other. Tiles also where the degradation's boundary is not the circular one
@@ -35,6 +38,8 @@ class NonBlind(Method):
     Raises:
         UserError: refine with a prior that does not say how sure it is.
     """
+
+    pictures = True
 
     def __init__(
         self,
@@ -59,10 +64,11 @@ class NonBlind(Method):
         started = time.perf_counter()
         self.prior.start(sample, self.degradation, self.generators(sample))
         noise = noise_of(sample, self.noise_level)
+        solver = solver_for(self.solver, sample)
 
         def restore(lr: Tensor, kernel: Tensor) -> Tensor:
             where = self.degradation.anchor, self.renormalise, self.degradation.phase
-            return solve(self.solver, lr, kernel, sample.scale, noise, *where)
+            return solve(solver, lr, kernel, sample.scale, noise, *where)
 
         kernel = self.prior.kernel().detach()
         if self.refine and isinstance(self.prior, Spectral):
@@ -70,7 +76,7 @@ class NonBlind(Method):
         field = self.prior if isinstance(self.prior, KernelField) and self.prior.varies else None
         if field is not None or self.degradation.boundary != "circular":
             rows = restored_in_tiles(
-                self.solver,
+                solver,
                 sample.lr,
                 kernel if field is None else field,
                 sample.scale,

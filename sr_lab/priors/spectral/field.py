@@ -55,8 +55,8 @@ class SpectralField(Spectral, KernelField):
         """Estimate every image's blur as a whole and where it departs from that."""
         super().start(sample, degradation, generators)
         fields = [
-            self._field(lr[None], whole, sample.scale)
-            for lr, whole in zip(sample.lr, self.estimates, strict=True)
+            self._field(image[None], whole, sample.scale)
+            for image, whole in zip(sample.for_kernels, self.estimates, strict=True)
         ]
         self.nodes = torch.stack([nodes for nodes, _ in fields])
         self.constant = [constant for _, constant in fields]

@@ -110,7 +110,8 @@ class Spectral(KernelPrior):
         # a family without kernels of this size says so before the work
         self.family.render(self.family.typical(sample.scale)[None], sample.scale, size)
         self.estimates = [
-            self._estimate(luminance(most_detailed(lr[None], LARGEST))[0], sample.scale) for lr in sample.lr
+            self._estimate(luminance(most_detailed(image[None], LARGEST))[0], sample.scale)
+            for image in sample.for_kernels
         ]
         for estimate, image_id in zip(self.estimates, sample.image_ids, strict=True):
             if estimate.doubt:
