@@ -19,7 +19,8 @@ class Patches(IterableDataset[Float[Tensor, "b c p p"]]):
     exact (BSD400: 185 MB), else as float32.
 
     Args:
-        images: source, of one number of channels; smaller ones than the patch are refused.
+        images: source, of one number of channels; smaller ones than the patch are refused. All are drawn alike, or as
+            the `weights` of the source say (see `Several`).
         size: side of the patch.
         batch_size: patches a batch.
         seed: of the stream; workers and ranks draw different patches.
@@ -57,6 +58,8 @@ class Patches(IterableDataset[Float[Tensor, "b c p p"]]):
                     fix="patches are stacked: choose a number of bands that all have, as scene.channels=...",
                 )
             self.images.append(_packed(image))
+        weights = getattr(images, "weights", None)
+        self.cumulative = None if weights is None else torch.tensor(weights, dtype=torch.float64).cumsum(0)
         self.size, self.batch_size, self.seed, self.batches, self.rank = size, batch_size, seed, batches, rank
         self.epoch, self.skip = divmod(done, batches)
 
@@ -79,13 +82,20 @@ class Patches(IterableDataset[Float[Tensor, "b c p p"]]):
                 yield torch.stack([self._patch(draw) for draw in draws.tolist()])
 
     def _patch(self, draw: list[int]) -> Float[Tensor, "c p p"]:
-        image = self.images[draw[0] % len(self.images)]
+        image = self.images[self._chosen(draw[0])]
         top = draw[1] % (image.shape[-2] - self.size + 1)
         left = draw[2] % (image.shape[-1] - self.size + 1)
         patch = _unpacked(image[:, top : top + self.size, left : left + self.size])
         if draw[3] & 1:
             patch = patch.flip(-1)
         return torch.rot90(patch, (draw[3] >> 1) & 3, (-2, -1))
+
+    def _chosen(self, draw: int) -> int:
+        """Which image a draw of 31 bits stands for."""
+        if self.cumulative is None:
+            return draw % len(self.images)
+        place = torch.searchsorted(self.cumulative, draw / 2**31, right=True)
+        return min(int(place), len(self.images) - 1)
 
 
 def _packed(image: Float[Tensor, "c h w"]) -> Shaped[Tensor, "c h w"]:
