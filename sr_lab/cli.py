@@ -37,6 +37,7 @@ class Upscaling(StrEnum):
 
     FAST = "fast"
     DIP_FKP = "dip_fkp"
+    NETWORK = "network"
     BICUBIC = "bicubic"
 
 
@@ -143,7 +144,10 @@ def upscale_command(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path("upscaled"),
     method: Annotated[
         Upscaling | None,
-        typer.Option(help="How the kernel is had.", show_default="fast; dip_fkp with --prior-weights"),
+        typer.Option(
+            help="fast: kernel in a second. dip_fkp: kernel in minutes. network: none, for bicubic decimation.",
+            show_default="the scene's: fast for natural, network for hyperspectral",
+        ),
     ] = None,
     prior_weights: Annotated[
         str | None,
@@ -174,10 +178,11 @@ def upscale_command(
 ) -> None:
     """Restore your own images: PNG, JPEG, TIFF, 8 or 16 bit, grey or RGB(A), unknown blur.
 
-    Cubes (.mat, .npy, HDF5, ENVI, GeoTIFF) with --scene hyperspectral --method bicubic.
-
     The blur kernel is estimated from each image in a second (--method dip_fkp: in minutes, as in the paper); the whole
     image is then restored with it and written as it came: same name, format, bit depth and alpha.
+
+    Hyperspectral cubes (.mat, .npy, HDF5, ENVI, GeoTIFF) with --scene hyperspectral: a trained network enlarges them;
+    --method fast for a blur that is unknown.
     """
     from sr_lab.commands.upscale import main as upscale_main
 
@@ -185,7 +190,7 @@ def upscale_command(
         inputs,
         scale=scale,
         out=out,
-        method=(method or (Upscaling.DIP_FKP if prior_weights else Upscaling.FAST)).value,
+        method=method and method.value,
         prior_weights=prior_weights,
         kernel_file=kernel,
         varying=varying,

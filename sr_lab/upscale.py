@@ -2,10 +2,9 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,24 +15,15 @@ from tqdm import tqdm
 from sr_lab.config.build import build
 from sr_lab.config.compose import compose, to_plain
 from sr_lab.config.schema import validate, without_unused
-from sr_lab.data.sample import Sample
-from sr_lab.degradation.resample import imresize
 from sr_lab.errors import UserError
 from sr_lab.io.images import write_image
-from sr_lab.io.kernels import kernel_picture, read_kernel, write_kernel
-from sr_lab.methods.non_blind import restored_in_tiles
-from sr_lab.methods.tiles import restored_rows
-from sr_lab.methods.zero_shot import ZeroShot
-from sr_lab.priors.base import KernelField, KernelPrior
-from sr_lab.priors.detail import most_detailed
-from sr_lab.priors.fkp import FKP
+from sr_lab.io.kernels import kernel_picture, write_kernel
+from sr_lab.priors.base import KernelField
+from sr_lab.restorers import interpolated_rows, restorer_for
 from sr_lab.scenes.base import SceneFiles
 from sr_lab.scenes.natural import Pictures
 
-ESTIMATE_SIDE = 128  # SR pixels: a kernel of up to 21 pixels, six times over
-SIDES_OF_KERNEL = 5  # of a crop, where a flow of one's own makes larger ones
 SMALLEST = 8  # LR pixels below which nothing can be told of a blur
-BICUBIC_REACH = 4  # LR pixels that a bicubic of at least their scale looks either way
 
 
 @dataclass(frozen=True)
@@ -43,8 +33,8 @@ class Options:
     Args:
         scale: s.
         out: folder for the results.
-        method: `fast` estimates the kernel in a second, `dip_fkp` in minutes, `kernel` takes `kernel_file`,
-            `bicubic` interpolates.
+        method: `fast` estimates the kernel in a second, `dip_fkp` in minutes; `network` enlarges in one pass what was
+            decimated as MATLAB does; `bicubic` interpolates. None: what suits the other options, else the scene's own.
         prior_weights: kernel flow of the prior, for `dip_fkp`; default the shipped one of the scale.
         kernel_file: known kernel (correlation convention, block centre).
         varying: let the kernel vary over the image (`fast` only).
@@ -57,7 +47,7 @@ class Options:
 
     scale: int
     out: Path
-    method: str = "fast"
+    method: str | None = None
     prior_weights: str | None = None
     kernel_file: Path | None = None
     varying: bool = False
@@ -122,13 +112,13 @@ class Upscaler:
     def __init__(self, options: Options) -> None:
         self.options = options
         overrides = [
-            "experiment=" + ("upscale_dip_fkp" if options.method == "dip_fkp" else "upscale"),
+            "experiment=" + ("upscale_dip_fkp" if _method(options) == "dip_fkp" else "upscale"),
             f"scale={options.scale}",
             f"method.noise_level={options.noise_level}",
             *_weights_override(options),
         ]
         if options.varying:
-            if options.method != "fast" or options.kernel_file is not None:
+            if _method(options) != "fast" or options.kernel_file is not None:
                 raise UserError(
                     "a varying kernel is estimated by --method fast alone",
                     where="--varying",
@@ -136,31 +126,18 @@ class Upscaler:
                 )
             overrides.append("prior=spectral_field")
         settings = validate(without_unused(to_plain(compose([*overrides, *options.overrides]))))
-        self.device = _device(options.device)
         files = settings.scene.files
         self.files: SceneFiles = (
             Pictures() if files is None else build(files, "scene.files", settings.allowed)
         )
-        self.degradation = build(settings.degradation or {}, "degradation", settings.allowed)
-        self.noise_level = options.noise_level
-        self.method: ZeroShot | None = None
-        self.prior: KernelPrior | None = None
-        self.solver: Any = None
-        if options.method != "bicubic":
-            self.solver = build(settings.solver or {}, "solver", settings.allowed).to(self.device)
-        if options.method == "fast":
-            self.prior = build(settings.prior or {}, "prior", settings.allowed)
-        elif options.method == "dip_fkp":
-            parts = {
-                part: build(node, part, settings.allowed)
-                for part in ("prior", "start", "backbone")
-                if (node := getattr(settings, part)) is not None
-            }
-            self.method = build(settings.method, "method", settings.allowed, **parts)
-            assert self.method is not None
-            self.method.bind(self.degradation, settings.seed)
-            self.method.to(self.device)
-        self.known = None if options.kernel_file is None else read_kernel(options.kernel_file)
+        self.device = _device(options.device)
+        self.restorer = restorer_for(
+            _method(options) or settings.scene.upscale.method,
+            settings,
+            self.device,
+            kernel_file=options.kernel_file,
+            noise_level=options.noise_level,
+        )
 
     def file(self, job: Job) -> Outcome:
         """Restore one file.
@@ -190,54 +167,21 @@ class Upscaler:
         opened.check(target, scale)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            rows, kernel = self.restore(lr.to(self.device), source.name)
+            rows, kernel = self.restorer.restore(lr.to(self.device), source.name)
             remarks = opened.write(target, rows, scale, lambda image: interpolated_rows(image, scale))
         if kernel is not None and self.options.save_kernels:
             _save_kernel(job.kernels, kernel)
         notes = "".join(f"; {note}" for note in [*(warning.message for warning in caught), *remarks])
         return Outcome(source, target, f"{source} -> {target} ({width * scale}x{height * scale}){notes}")
 
-    def restore(
-        self, lr: Float[Tensor, "1 c h w"], name: str
-    ) -> tuple[Iterator[Float[Tensor, "1 c rows ws"]], Float[Tensor, "1 1 k k"] | KernelField | None]:
-        """SR of one image from the top down, and the kernel or kernels it is restored with.
 
-        Raises:
-            UserError: other than 1 or 3 channels, which bicubic alone takes.
-        """
-        scale = self.options.scale
-        if self.solver is None:
-            return interpolated_rows(lr, scale), None
-        if lr.shape[1] not in (1, 3):
-            raise UserError(
-                f"--method {self.options.method} restores grey or colour, this image has {lr.shape[1]} bands",
-                where=name,
-                fix="use --method bicubic",
-            )
-        colour = lr.expand(-1, 3, -1, -1)
-        kernel = self._kernel(colour, name)
-        noise = torch.full((1,), self.noise_level, device=self.device)
-        rows = restored_in_tiles(self.solver, colour, kernel, scale, noise, self.degradation, label=name)
-        if lr.shape[1] == 1:
-            rows = (part.mean(1, keepdim=True) for part in rows)
-        return rows, kernel
-
-    def _kernel(self, lr: Float[Tensor, "1 3 h w"], name: str) -> Float[Tensor, "1 1 k k"] | KernelField:
-        """The known kernel, or the estimate; the slow one is made on the most detailed crop."""
-        if self.known is not None:
-            return torch.from_numpy(self.known).float()[None, None].to(self.device)
-        if self.prior is not None:
-            sample = Sample(lr=lr, scale=self.options.scale, image_ids=[name])
-            self.prior.start(sample, self.degradation, [])
-            return self.prior if isinstance(self.prior, KernelField) else self.prior.kernel()
-        assert self.method is not None
-        reach = self.method.prior.flow.side if isinstance(self.method.prior, FKP) else 0
-        side = -(-max(ESTIMATE_SIDE, SIDES_OF_KERNEL * reach) // self.options.scale)
-        crop = _at_least(most_detailed(lr, side), -(-64 // self.options.scale))
-        sample = Sample(lr=crop, scale=self.options.scale, image_ids=[name])
-        with torch.enable_grad():
-            _, kernel, _ = self.method.estimate(sample)
-        return kernel / kernel.sum((-2, -1), keepdim=True)
+def _method(options: Options) -> str | None:
+    """The method asked for, or the one that the other options ask for, if any."""
+    if options.method is not None:
+        return options.method
+    if options.prior_weights is not None:
+        return "dip_fkp"
+    return "fast" if options.varying or options.kernel_file is not None else None
 
 
 def _weights_override(options: Options) -> list[str]:
@@ -248,9 +192,10 @@ def _weights_override(options: Options) -> list[str]:
     """
     if options.prior_weights is None:
         return []
-    if options.method != "dip_fkp":
+    method = _method(options)
+    if method != "dip_fkp":
         raise UserError(
-            f"a kernel flow is of no use to --method {options.method}",
+            f"a kernel flow is of no use to --method {method}",
             where="--prior-weights",
             fix="use --method dip_fkp, or leave --method out",
         )
@@ -295,23 +240,6 @@ def _device(name: str) -> torch.device:
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise UserError("torch finds no GPU", where="--device", fix="use --device cpu; see `sr-lab doctor`")
     return torch.device(name)
-
-
-def _at_least(lr: Tensor, side: int) -> Tensor:
-    """Reflect a small image until both sides reach `side`."""
-    pad = max(0, side - min(lr.shape[-2:]))
-    while pad > 0:
-        step = min((pad + 1) // 2, min(lr.shape[-2:]) - 1)
-        lr = torch.nn.functional.pad(lr, (step,) * 4, mode="reflect")
-        pad = max(0, side - min(lr.shape[-2:]))
-    return lr
-
-
-def interpolated_rows(image: Float[Tensor, "1 c h w"], scale: int) -> Iterator[Float[Tensor, "1 c rows ws"]]:
-    """MATLAB's bicubic of the whole image, tile by tile."""
-    return restored_rows(
-        image, scale, lambda tile, _: imresize(tile, scale), margin=BICUBIC_REACH, boundary="symmetric"
-    )
 
 
 def _save_kernel(stem: Path, kernel: Float[Tensor, "1 1 k k"] | KernelField) -> None:

@@ -64,7 +64,7 @@ def fast(side: int) -> Callable[[], None]:
     lr = photograph(side // SCALE)
 
     def restore() -> None:
-        for _ in upscaler.restore(lr, "photograph")[0]:
+        for _ in upscaler.restorer.restore(lr, "photograph")[0]:
             pass
 
     return restore

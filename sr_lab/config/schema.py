@@ -27,6 +27,13 @@ class Strict(BaseModel):
 Model = TypeVar("Model", bound=BaseModel)
 
 
+class UpscaleSettings(Strict):
+    """What `sr-lab upscale` does where nothing else is said."""
+
+    method: Literal["fast", "dip_fkp", "network", "bicubic"] = "fast"
+    weights: str | None = None
+
+
 class SceneSettings(Strict):
     """An imaging modality."""
 
@@ -36,6 +43,7 @@ class SceneSettings(Strict):
     rounding: Literal["floor", "round", "none"] | None = None
     view: Component | None = None
     files: Component | None = None
+    upscale: UpscaleSettings = UpscaleSettings()
 
 
 class DatasetSettings(Strict):

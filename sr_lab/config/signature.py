@@ -20,7 +20,7 @@ EXCLUDED = (
     "metrics",
     "allow_targets",
 )
-EXCLUDED_SCENE = ("view", "files")
+EXCLUDED_SCENE = ("view", "files", "upscale")
 EXCLUDED_TRAINER = ("name", "accelerator", "devices", "num_nodes", "strategy", "threads", "workers")
 
 

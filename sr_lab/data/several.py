@@ -1,5 +1,6 @@
 """Several sources of images as one, each with its share of the patches drawn."""
 
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -22,7 +23,7 @@ class Several:
         UserError: not one positive share a source, or two images of one id.
     """
 
-    def __init__(self, sources: list[Images], shares: list[float]) -> None:
+    def __init__(self, sources: list[Images], shares: Sequence[float | int]) -> None:
         if len(shares) != len(sources) or min(shares, default=0) <= 0:
             raise UserError(
                 f"{len(sources)} sources with shares {shares}",

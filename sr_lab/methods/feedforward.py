@@ -1,18 +1,19 @@
 """SR by one pass of a trained image-to-image network, in tiles where the image is large."""
 
 import time
+from collections.abc import Iterator
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sr_lab.backbones.image_to_image import ImageToImage
+from sr_lab.backbones.image_to_image import ImageToImage, Upscale
 from sr_lab.data.sample import Restored, Sample
 from sr_lab.degradation.chain import Degradation
 from sr_lab.degradation.resample import at_anchor
 from sr_lab.errors import UserError
 from sr_lab.methods.base import Method
-from sr_lab.methods.tiles import restored_rows
+from sr_lab.methods.tiles import Tile, restored_rows
 
 TILE = 64
 MARGIN = 8
@@ -39,7 +40,6 @@ class Feedforward(Method):
         return Restored(sr, seconds=time.perf_counter() - started)
 
 
-@torch.no_grad()
 def enlarged(
     network: ImageToImage, sample: Sample, degradation: Degradation, tile: int | None = TILE
 ) -> Float[Tensor, "b c hs ws"]:
@@ -50,6 +50,24 @@ def enlarged(
         sample: LR images of any size.
         degradation: that they went through.
         tile: see `Feedforward`.
+
+    Raises:
+        UserError: as `enlarged_rows`.
+    """
+    sr = torch.cat(list(enlarged_rows(network, sample, tile)), -2)
+    return at_anchor(sr, sample.scale, degradation.anchor, degradation.phase)
+
+
+def enlarged_rows(
+    network: ImageToImage, sample: Sample, tile: int | None = TILE, label: str | None = None
+) -> Iterator[Float[Tensor, "b c rows ws"]]:
+    """The images of a sample, enlarged from the top down, at the block centre.
+
+    Args:
+        network: of the sample's scale and channels.
+        sample: LR images of any size.
+        tile: see `Feedforward`.
+        label: of a progress bar over many tiles.
 
     Raises:
         UserError: the network is for another scale or number of channels.
@@ -67,18 +85,18 @@ def enlarged(
             where="backbone",
             fix="choose as many bands, or a network on eigenimages, which takes any number",
         )
-    upscale = network.for_images(lr)
+    return _rows(network.for_images(lr), lr, scale, tile, label)
+
+
+def _rows(
+    upscale: Upscale, lr: Tensor, scale: int, tile: int | None, label: str | None
+) -> Iterator[Float[Tensor, "b c rows ws"]]:
+    @torch.no_grad()
+    def piece(part: Tensor, place: Tile | None = None) -> Tensor:
+        return upscale(part)
+
     if tile is None or max(lr.shape[-2:]) <= tile:
-        sr = upscale(lr)
-    else:
-        rows = restored_rows(
-            lr,
-            scale,
-            lambda piece, _: upscale(piece),
-            tile=tile,
-            margin=MARGIN,
-            overlap=OVERLAP,
-            boundary="symmetric",
-        )
-        sr = torch.cat(list(rows), -2)
-    return at_anchor(sr, scale, degradation.anchor, degradation.phase)
+        return iter([piece(lr)])
+    return restored_rows(
+        lr, scale, piece, tile=tile, margin=MARGIN, overlap=OVERLAP, boundary="symmetric", label=label
+    )

@@ -10,12 +10,15 @@ import scipy.io
 import torch
 from typer.testing import CliRunner
 
+from sr_lab.backbones.eigenimages import Eigenimages
+from sr_lab.backbones.residual import ResidualNet
 from sr_lab.cli import app
 from sr_lab.config.compose import compose, to_plain
 from sr_lab.degradation.resample import imresize
 from sr_lab.io.images import read_image
 from sr_lab.run import run
 from sr_lab.tracking.record import Record
+from sr_lab.weights.store import Checkpoint, save_checkpoint
 
 RUNNER = CliRunner()
 
@@ -147,8 +150,8 @@ def test_bad_bands_are_told_of(tmp_path: Path) -> None:
     [
         (
             np.ones((12, 12, 5)),
-            ["--method", "fast"],
-            "--method fast restores grey or colour, this image has 5 bands",
+            ["--method", "network", "--scale", "3"],
+            "scene 'hyperspectral' has no trained network for x3",
         ),
         (np.ones((4, 12, 5)), [], "too few"),
         (np.ones((12, 12, 5), complex), [], "complex"),
@@ -160,6 +163,38 @@ def test_what_cannot_be_done_is_said(tmp_path: Path, array: np.ndarray, extra: l
     assert code == 2
     assert said in output
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("bands", [1, 3, 9])
+def test_an_unknown_blur_is_estimated_and_undone(tmp_path: Path, bands: int) -> None:
+    values = scene(bands, 48, 48)
+    np.save(tmp_path / "a.npy", values.transpose(1, 2, 0))
+    chosen = ("--scene", "hyperspectral", "--method", "fast", "--scale", "2", "--save-kernel")
+    code, output = invoke("upscale", tmp_path / "a.npy", *chosen, "--out", tmp_path / "out")
+    assert code == 0, output
+    result, bicubic = np.load(tmp_path / "out" / "a.npy").transpose(2, 0, 1), expected(values)
+    assert np.load(tmp_path / "out" / "a.kernel.npy").sum() == pytest.approx(1, abs=1e-3)
+    away = np.abs(result - bicubic).mean() / np.ptp(values)
+    assert 1e-4 < away < 0.05, "sharper than bicubic, and the same scene"
+
+
+def test_a_network_restores_any_number_of_bands(tmp_path: Path) -> None:
+    network = Eigenimages(ResidualNet(2, width=8, blocks=1, scale=2))
+    with torch.no_grad():
+        network.network.get_submodule("tail").bias.fill_(0.1)  # pyright: ignore
+    weights = tmp_path / "network.pt"
+    save_checkpoint(weights, Checkpoint(network.state_dict(), network.architecture))
+    values = scene(5)
+    np.save(tmp_path / "a.npy", values.transpose(1, 2, 0))
+    unit = np.percentile(values, 99.9)
+    chosen = ("--scene", "hyperspectral", "--scale", "2", "--set", f"scene.upscale.weights={weights}")
+    code, output = invoke("upscale", tmp_path / "a.npy", *chosen, "--out", tmp_path / "out")
+    assert code == 0, output
+    result = np.load(tmp_path / "out" / "a.npy").transpose(2, 0, 1)
+    with torch.no_grad():
+        want = network(torch.from_numpy(values / unit).float()[None])[0].numpy() * unit
+    np.testing.assert_allclose(result, want, atol=0.01)
+    assert np.abs(want - expected(values)).max() > 1
 
 
 def test_a_key_is_a_setting(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sr_lab.degradation.resample import imresize
 from sr_lab.methods.tiles import Padding, Solve, Tile, cells, restored_rows
-from sr_lab.upscale import interpolated_rows
+from sr_lab.restorers import interpolated_rows
 
 
 def restore_tiled(lr: torch.Tensor, scale: int, solve: Solve, **options: Any) -> torch.Tensor:
