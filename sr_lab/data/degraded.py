@@ -48,6 +48,7 @@ class DegradedImages(Dataset[Sample]):
             hr=hr,
             kernel=degraded.kernel,
             noise_level=degraded.noise_level,
+            band_kernels=degraded.band_kernels,
             meta={image_id: self.images.facts(index % len(self.images))}
             if isinstance(self.images, Described)
             else {},

@@ -20,6 +20,7 @@ class Sample:
         kernel: true correlation kernels, or None.
         noise_level: standard deviation of the LR noise.
         meta: what the dataset knows of an image beside its pixels (wavelengths, ...), by image id.
+        band_kernels: true kernels of every band, where they differ; `kernel` is then their mean.
         grey: the one channel that kernels are estimated on, in [0, 1], where those of `lr` are not colours; None:
             their luminance.
     """
@@ -32,6 +33,7 @@ class Sample:
     noise_level: Float[Tensor, " b"] | None = None
     meta: dict[str, Any] = field(default_factory=dict)
     grey: Float[Tensor, "b 1 h w"] | None = None
+    band_kernels: Float[Tensor, "b c k k"] | None = None
 
     def __len__(self) -> int:
         return len(self.lr)
@@ -65,7 +67,7 @@ def collate(samples: list[Sample]) -> Sample:
         first,
         image_ids=[image_id for sample in samples for image_id in sample.image_ids],
         meta={key: value for sample in samples for key, value in sample.meta.items()},
-        **{name: stack(name) for name in ("lr", "hr", "kernel", "noise_level", "grey")},
+        **{name: stack(name) for name in ("lr", "hr", "kernel", "noise_level", "grey", "band_kernels")},
     )
 
 
@@ -79,6 +81,7 @@ class Restored:
         trace: one dict per recorded iteration: `iteration`, `loss`, and figures per image as lists.
         seconds: wall time of the restoration, for the whole batch.
         stages: further outputs by name, such as the image prior's own image before a non-blind step.
+        band_kernels: estimated kernels of every band, where they differ; `kernel` is then their mean.
         uncertainty: standard deviation of the logarithm of each kernel's variance, where the prior knows it.
     """
 
@@ -88,3 +91,4 @@ class Restored:
     seconds: float = 0.0
     stages: dict[str, Float[Tensor, "b c hs ws"]] = field(default_factory=dict)
     uncertainty: Float[Tensor, " b"] | None = None
+    band_kernels: Float[Tensor, "b c k k"] | None = None

@@ -37,11 +37,19 @@ class Corruption(Protocol):
 
 @dataclass
 class Degraded:
-    """What a degradation returns: LR image, its kernel (None for bicubic), and the noise level per image."""
+    """What a degradation returns.
+
+    Args:
+        lr: images.
+        kernel: their kernels; None for bicubic.
+        noise_level: standard deviation of the noise per image.
+        band_kernels: kernels of every band, where they differ; `kernel` is then their mean.
+    """
 
     lr: Float[Tensor, "b c h w"]
     kernel: Float[Tensor, "b 1 k k"] | None
     noise_level: Float[Tensor, " b"]
+    band_kernels: Float[Tensor, "b c k k"] | None = None
 
 
 class Degradation(nn.Module):

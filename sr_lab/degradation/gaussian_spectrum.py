@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -115,7 +115,7 @@ class SpectralBlur(Degradation):
         """Draw families and noise, and degrade."""
         family = self.families.draw(len(hr), hr.shape[1], generator).to(hr.device)
         lr = blur_decimate_bands(hr, family, self.scale, boundary=self.boundary, phase=self.phase)
-        return self.corrupt(lr, family.mean(1, keepdim=True), generator)
+        return replace(self.corrupt(lr, family.mean(1, keepdim=True), generator), band_kernels=family)
 
 
 def blur_decimate_bands(

@@ -92,6 +92,7 @@ class InEigenspace(Method):
                 hr=None,  # its pictures are no ground truth: components are missing
                 grey=pictures[:, :1],
                 noise_level=None if noise is None else noise / space.basis.spread.flatten(),
+                band_kernels=None,
             )
         )
         return replace(

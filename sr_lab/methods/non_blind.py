@@ -65,30 +65,45 @@ class NonBlind(Method):
         self.prior.start(sample, self.degradation, self.generators(sample))
         noise = noise_of(sample, self.noise_level)
         solver = solver_for(self.solver, sample)
-
-        def restore(lr: Tensor, kernel: Tensor) -> Tensor:
-            where = self.degradation.anchor, self.renormalise, self.degradation.phase
-            return solve(solver, lr, kernel, sample.scale, noise, *where)
-
         kernel = self.prior.kernel().detach()
         if self.refine and isinstance(self.prior, Spectral):
+
+            def restore(lr: Tensor, kernel: Tensor) -> Tensor:
+                where = self.degradation.anchor, self.renormalise, self.degradation.phase
+                return solve(solver, lr, kernel, sample.scale, noise, *where)
+
             kernel = refined(restore, self.prior, sample.lr, self.degradation, self.refine)
         field = self.prior if isinstance(self.prior, KernelField) and self.prior.varies else None
-        if field is not None or self.degradation.boundary != "circular":
-            rows = restored_in_tiles(
-                solver,
-                sample.lr,
-                kernel if field is None else field,
-                sample.scale,
-                noise,
-                self.degradation,
-                renormalise=self.renormalise,
-            )
-            sr = torch.cat(list(rows), -2)
-        else:
-            sr = restore(sample.lr, kernel)
+        sr = restored(solver, sample, field or kernel, noise, self.degradation, self.renormalise)
         seconds = time.perf_counter() - started
         return Restored(sr, kernel, seconds=seconds, uncertainty=self.prior.uncertainty())
+
+
+def restored(
+    solver: nn.Module,
+    sample: Sample,
+    kernel: Float[Tensor, "b 1 k k"] | KernelField,
+    noise_level: Float[Tensor, " b"],
+    degradation: Degradation,
+    renormalise: bool = True,
+) -> Float[Tensor, "b c hs ws"]:
+    """Whole images, in tiles where the blur varies or the degradation has not the solver's circular boundary.
+
+    Args:
+        solver: see `NonBlind`.
+        sample: LR images.
+        kernel: at the anchor of the degradation.
+        noise_level: standard deviation of the LR noise.
+        degradation: that the images went through.
+        renormalise: divide kernels by their sums first.
+    """
+    lr, scale = sample.lr, sample.scale
+    if isinstance(kernel, Tensor) and degradation.boundary == "circular":
+        return solve(
+            solver, lr, kernel, scale, noise_level, degradation.anchor, renormalise, degradation.phase
+        )
+    rows = restored_in_tiles(solver, lr, kernel, scale, noise_level, degradation, renormalise=renormalise)
+    return torch.cat(list(rows), -2)
 
 
 def noise_of(sample: Sample, told: float | None) -> Float[Tensor, " b"]:

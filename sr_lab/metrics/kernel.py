@@ -22,6 +22,14 @@ def kernel_psnr(estimate: Float[Tensor, "b 1 k k"], truth: Float[Tensor, "b 1 m 
     return -10 * torch.log10((x - y).square().mean((1, 2, 3)))
 
 
+def band_kernel_psnr(
+    estimate: Float[Tensor, "b bands k k"], truth: Float[Tensor, "b bands m m"]
+) -> Float[Tensor, " b"]:
+    """Mean over the bands of `kernel_psnr`, for blurs that differ from band to band."""
+    each = kernel_psnr(estimate.flatten(0, 1)[:, None], truth.flatten(0, 1)[:, None])
+    return each.unflatten(0, truth.shape[:2]).mean(1)
+
+
 def zero_kernel_floor(truth: Float[Tensor, "b 1 k k"]) -> Float[Tensor, " b"]:
     """Kernel PSNR in dB of an all-zero estimate: the figure that knowing nothing is worth."""
     return kernel_psnr(torch.zeros_like(truth), truth)

@@ -17,7 +17,7 @@ from sr_lab.metrics.protocol import Protocol
 
 PYIQA = "pyiqa:"
 _CUBE = "border 0, not rounded, not clipped, peak 1 = the test image's own scale (its 99.9th percentile)"
-Need = Literal["sr", "hr", "kernel", "true_kernel"]
+Need = Literal["sr", "hr", "kernel", "true_kernel", "band_kernels", "true_band_kernels"]
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,8 @@ def evaluate(
     hr: AnyImages | None = None,
     kernel: Float[Tensor, "b 1 k k"] | None = None,
     true_kernel: Float[Tensor, "b 1 m m"] | None = None,
+    band_kernels: Float[Tensor, "b bands k k"] | None = None,
+    true_band_kernels: Float[Tensor, "b bands m m"] | None = None,
 ) -> Evaluation:
     """Measure a batch; metrics whose ground truth or kernel is None are left out without a word.
 
@@ -101,13 +103,22 @@ def evaluate(
         hr: ground truth in [0, 1].
         kernel: estimated kernels.
         true_kernel: true kernels; their size may differ.
+        band_kernels: estimated kernels of every band.
+        true_band_kernels: true kernels of every band, where they differ.
 
     Raises:
         UserError: an unknown name, SR and HR of different shapes, or images that a metric cannot take.
     """
     names = list(names)
     check_names(names)
-    given = {"sr": sr, "hr": hr, "kernel": kernel, "true_kernel": true_kernel}
+    given = {
+        "sr": sr,
+        "hr": hr,
+        "kernel": kernel,
+        "true_kernel": true_kernel,
+        "band_kernels": band_kernels,
+        "true_band_kernels": true_band_kernels,
+    }
     result = Evaluation()
     for name in names:
         try:
@@ -219,6 +230,11 @@ METRICS: dict[str, Metric] = {
     ),
     "kernel_psnr_zero": _of_kernel(
         kernels.zero_kernel_floor, "kernel_psnr of an all-zero kernel: its floor", needs=("true_kernel",)
+    ),
+    "kernel_psnr_band": _of_kernel(
+        kernels.band_kernel_psnr,
+        "kernel_psnr of each band's own kernel, mean over bands",
+        needs=("band_kernels", "true_band_kernels"),
     ),
     "kernel_offset": _of_kernel(
         lambda estimate, truth: kernels.centre_of_mass_offset(estimate, truth).norm(dim=1),

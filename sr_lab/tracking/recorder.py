@@ -24,7 +24,7 @@ from sr_lab.tracking.record import ImageFiles, Measures
 from sr_lab.tracking.steps import report_step
 
 MEASURES = "measures.json"
-PERFECT = 100.0  # dB written for a PSNR without error, since JSON has no infinity
+PERFECT = 100.0  # dB written for a PSNR without error but rounding, since JSON has no infinity
 
 
 class Recorder(pl.Callback):
@@ -158,6 +158,8 @@ class Recorder(pl.Callback):
             hr=sample.hr,
             kernel=restored.kernel,
             true_kernel=sample.kernel,
+            band_kernels=_of_bands(restored.band_kernels, restored.kernel, sample.band_kernels),
+            true_band_kernels=sample.band_kernels,
         )
         measured = dict(evaluation.measured)
         for stage, image in {**restored.stages, "bicubic": bicubic}.items():
@@ -174,7 +176,7 @@ class Recorder(pl.Callback):
         notes = [*evaluation.notes, *(f"{sample.image_ids[0]}: {remark}" for remark in evaluation.remarks)]
         for name, item in measured.items():
             value = item.values[0]
-            if math.isinf(value):
+            if math.isinf(value) or (item.unit == "dB" and value > PERFECT):
                 value = math.copysign(PERFECT, value)
                 notes.append(f"{name}: no error at all in some image, written as {PERFECT:g} {item.unit}")
             values[name] = {
@@ -187,6 +189,13 @@ class Recorder(pl.Callback):
 
     def _relative(self, path: Path) -> str:
         return path.relative_to(self.directory).as_posix()
+
+
+def _of_bands(estimated: Tensor | None, shared: Tensor | None, true: Tensor | None) -> Tensor | None:
+    """The estimated kernels of all bands: each its own, or one for all."""
+    if true is None or estimated is not None or shared is None:
+        return estimated
+    return shared.expand(-1, true.shape[1], -1, -1)
 
 
 def image_folder(directory: Path, image_id: str) -> Path:
@@ -211,6 +220,7 @@ def _one(sample: Sample, index: int) -> Sample:
         hr=take(sample.hr),
         kernel=take(sample.kernel),
         noise_level=take(sample.noise_level),
+        band_kernels=take(sample.band_kernels),
         meta=sample.meta,
     )
 
@@ -226,6 +236,7 @@ def _one_restored(restored: Restored, index: int, count: int) -> Restored:
         seconds=restored.seconds / count,
         stages={name: take(image) for name, image in restored.stages.items()},
         uncertainty=None if restored.uncertainty is None else take(restored.uncertainty),
+        band_kernels=None if restored.band_kernels is None else take(restored.band_kernels),
     )
 
 

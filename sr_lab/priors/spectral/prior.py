@@ -87,7 +87,7 @@ class Spectral(KernelPrior):
     ) -> None:
         super().__init__()
         self.family = GaussianBlurs() if family is None else family
-        if weights is not None and not isinstance(self.family, GaussianBlurs):
+        if weights is not None and not self.is_gaussian:
             raise UserError(
                 "the network guesses Gaussian blurs and nothing else",
                 where="prior.weights",
@@ -125,6 +125,11 @@ class Spectral(KernelPrior):
         self.window = sample.scale, size, degradation.anchor
         kernels = self.lowered(torch.full((len(sample),), self.caution))
         self.register_buffer("estimated", kernels.to(sample.lr))
+
+    @property
+    def is_gaussian(self) -> bool:
+        """Whether its blurs are Gaussian ones."""
+        return isinstance(self.family, GaussianBlurs)
 
     def kernel(self) -> Float[Tensor, "b 1 k k"]:
         """The estimates."""
