@@ -134,9 +134,11 @@ def test_nonsense_is_refused() -> None:
 
 
 def test_a_run_measures_every_bands_kernel(tmp_path: Any) -> None:
-    np.save(tmp_path / "a.npy", textured(64)[0].permute(1, 2, 0).numpy())
+    cubes = tmp_path / "cubes"
+    cubes.mkdir()
+    np.save(cubes / "a.npy", textured(64)[0].permute(1, 2, 0).numpy())
     chosen = [
-        "experiment=fast_bands", "dataset=cubes", f"dataset.images.root={tmp_path}", "scale=2", "tracking=none",
+        "experiment=fast_bands", "dataset=cubes", f"dataset.images.root={cubes}", "scale=2", "tracking=none",
         "trainer=cpu", f"out={tmp_path / 'runs'}", "metrics=[psnr_cube, kernel_psnr, kernel_psnr_band]",
     ]  # fmt: skip
     record, _ = run(to_plain(compose(chosen)))
