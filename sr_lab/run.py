@@ -170,7 +170,11 @@ def data_of(settings: Settings, parts: Mapping[str, Any], done: Collection[str] 
     dataset = settings.dataset
     if dataset is None or "degradation" not in parts:
         return None
-    validation = dataset.validation
+    held_out = {
+        part: build(node, f"dataset.{part}", settings.allowed)
+        for part in ("validation", "test")
+        if (node := getattr(dataset, part)) is not None
+    }
     return SRData(
         build(dataset.images, "dataset.images", settings.allowed),
         parts["degradation"],
@@ -181,7 +185,7 @@ def data_of(settings: Settings, parts: Mapping[str, Any], done: Collection[str] 
         patches_per_batch=dataset.patches_per_batch,
         one_image_batches=dataset.one_image_batches,
         batches_per_epoch=settings.trainer.batches_per_epoch,
-        validation=None if validation is None else build(validation, "dataset.validation", settings.allowed),
+        **held_out,
         done=done,
         workers=settings.trainer.workers,
     )

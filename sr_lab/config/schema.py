@@ -58,6 +58,7 @@ class DatasetSettings(Strict):
     patches_per_batch: int = Field(8, ge=1)
     one_image_batches: bool = False
     validation: Component | None = None
+    test: Component | None = None
 
 
 class TrainerSettings(Strict):
@@ -160,8 +161,10 @@ def validate(config: Mapping[str, Any]) -> Settings:
             check_component(component, path, settings.allowed)
     if settings.dataset is not None:
         check_component(settings.dataset.images, "dataset.images", settings.allowed)
-        if settings.dataset.validation is not None:
-            check_component(settings.dataset.validation, "dataset.validation", settings.allowed)
+        for part in ("validation", "test"):
+            component = getattr(settings.dataset, part)
+            if component is not None:
+                check_component(component, f"dataset.{part}", settings.allowed)
     check(settings)
     return settings
 

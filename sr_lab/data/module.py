@@ -23,7 +23,8 @@ class SRData(pl.LightningDataModule):
         batch_size: images of equal size restored together.
         patch_size, patches_per_batch, batches_per_epoch: of training.
         one_image_batches: the patches of a batch come from one image; for images that differ in channels.
-        validation: images to validate and test on; without them the test is on `images`.
+        validation: images to validate on.
+        test: images to test on; None: those of the validation, without which the test is on `images`.
         done: image ids to leave out, since an interrupted run restored them already.
         workers: loader processes of training.
     """
@@ -41,6 +42,7 @@ class SRData(pl.LightningDataModule):
         batches_per_epoch: int = 500,
         one_image_batches: bool = False,
         validation: Images | None = None,
+        test: Images | None = None,
         done: Iterable[str] = (),
         workers: int = 0,
     ) -> None:
@@ -52,7 +54,8 @@ class SRData(pl.LightningDataModule):
         self.validation_set = (
             None if validation is None else DegradedImages(validation, degradation, seed, draws)
         )
-        self.test_set = self.validation_set or DegradedImages(images, degradation, seed, draws)
+        tested = next(some for some in (test, validation, images) if some is not None)
+        self.test_set = DegradedImages(tested, degradation, seed, draws)
         self.done = set(done)
 
     def _rank(self) -> tuple[int, int]:
