@@ -138,7 +138,7 @@ def test_bad_bands_are_told_of(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", values.transpose(1, 2, 0))
     code, output = invoke("upscale", tmp_path / "a.npy", *UPSCALE, "--out", tmp_path / "out")
     assert code == 0, output
-    assert "3 bad bands took no part and are interpolated: 1-2, 5" in " ".join(output.split())
+    assert "bad bands took no part and are interpolated: 1-2, 5" in " ".join(output.split())
     result = np.load(tmp_path / "out" / "a.npy").transpose(2, 0, 1)
     assert np.isnan(result[[1, 5]]).all()
     assert (result[2] == 0).all()

@@ -247,6 +247,16 @@ def flat(batches: Iterator[torch.Tensor] | DataLoader) -> list[bytes]:
     return [batch.numpy().tobytes() for batch in batches]
 
 
+def test_what_is_tested_on_is_named_or_what_is_validated_on_or_all():
+    one, two, three = (Noise(**{name: (8, 8)}) for name in "abc")
+    named = SRData(one, chain(), validation=two, test=three)
+    assert named.test_set.images is three
+    assert named.validation_set is not None
+    assert named.validation_set.images is two
+    assert SRData(one, chain(), validation=two).test_set.images is two
+    assert SRData(one, chain()).test_set.images is one
+
+
 def test_patches_are_cut_from_the_images():
     whole = [(image * 255).round() for image in (Noise(a=(20, 24), b=(16, 16))[i] for i in range(2))]
     windows = {

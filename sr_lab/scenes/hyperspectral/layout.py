@@ -61,7 +61,7 @@ def layout_of(
     raise UserError(
         f"a matrix of shape {shape} may be one band, or a spectrum a column",
         where=str(path),
-        fix="set layout to rows_columns or bands_pixels",
+        fix="say scene.files.layout=rows_columns or bands_pixels (dataset.images.layout of a run)",
     )
 
 

@@ -66,7 +66,7 @@ class OpenedCube:
         if len(bad):
             interpolated = enlarge(torch.from_numpy(self.cube.values[bad])[None])
             values[bad] = torch.cat(list(interpolated), -2)[0].numpy()
-            remarks.append(f"{len(bad)} bad bands took no part and are interpolated: {_ranges(bad)}")
+            remarks.append(f"bad bands took no part and are interpolated: {_ranges(bad)}")
         write_cube(target, values, self.cube)
         return remarks
 

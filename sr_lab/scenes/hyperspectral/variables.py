@@ -48,7 +48,9 @@ def choose(shapes: Mapping[str, tuple[int, ...]], key: str | None, path: Path) -
     if not largest or (len(largest) == 2 and sizes[largest[1]] < _OUTWEIGHS * sizes[largest[0]]):
         what = f"{' and '.join(largest)} may both be the cube" if largest else "no array is a cube"
         raise UserError(
-            f"{what}; the file holds {held}", where=str(path), fix="set key to the name of the cube's array"
+            f"{what}; the file holds {held}",
+            where=str(path),
+            fix="name the cube's array: --set scene.files.key=NAME of upscale, dataset.images.key=NAME of a run",
         )
     return largest[-1]
 

@@ -115,7 +115,7 @@ def test_without_a_size_the_image_is_square(tmp_path: Path) -> None:
 
 def test_a_matrix_that_may_be_both_is_asked_about(tmp_path: Path) -> None:
     scipy.io.savemat(tmp_path / "y.mat", {"Y": np.ones((20, 25))})
-    with pytest.raises(UserError, match=r"may be one band, or a spectrum a column.*set layout"):
+    with pytest.raises(UserError, match=r"may be one band, or a spectrum a column.*scene.files.layout"):
         read_cube(tmp_path / "y.mat")
     assert read_cube(tmp_path / "y.mat", layout="rows_columns").values.shape == (1, 20, 25)
     assert read_cube(tmp_path / "y.mat", layout="bands_pixels").values.shape == (20, 5, 5)
