@@ -40,7 +40,9 @@ class DegradedImages(Dataset[Sample]):
         hr = modcrop(self.images[index % len(self.images)], scale)[None]
         if min(hr.shape[-2:]) < scale:
             raise UserError(f"image '{image_id}' is smaller than the scale x{scale}", fix="leave it out")
-        degraded = self.degradation.degrade(hr, keyed_generator(self.seed, image_id))
+        images, number = self.images, index % len(self.images)
+        facts = images.facts(number) if isinstance(images, Described) else {}
+        degraded = self.degradation.degrade(hr, keyed_generator(self.seed, image_id), facts)
         return Sample(
             lr=degraded.lr,
             scale=scale,
@@ -49,9 +51,7 @@ class DegradedImages(Dataset[Sample]):
             kernel=degraded.kernel,
             noise_level=degraded.noise_level,
             band_kernels=degraded.band_kernels,
-            meta={image_id: self.images.facts(index % len(self.images))}
-            if isinstance(self.images, Described)
-            else {},
+            meta={image_id: facts} if facts else {},
         )
 
 

@@ -1,9 +1,9 @@
 """The degradation HR -> LR: blur, decimation, a list of corruptions; also the operator of data terms."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -113,12 +113,18 @@ class Degradation(nn.Module):
             return imresize(image, 1 / self.scale)
         return blur_decimate(image, kernel, self.scale, boundary=self.boundary, phase=self.phase)
 
-    def degrade(self, hr: Float[Tensor, "b c hs ws"], generator: torch.Generator) -> Degraded:
+    def degrade(
+        self,
+        hr: Float[Tensor, "b c hs ws"],
+        generator: torch.Generator,
+        facts: Mapping[str, Any] | None = None,
+    ) -> Degraded:
         """Draw kernels and noise, and degrade.
 
         Args:
             hr: images whose sides are multiples of the scale (see `modcrop`).
             generator: on the CPU; key it by dataset seed and image id (`keyed_generator`).
+            facts: what the dataset knows of the images, such as `wavelengths`, on which a blur may depend.
         """
         kernel = None if self.kernels is None else self.kernels.sample(len(hr), generator).to(hr.device)
         return self.corrupt(self(hr, kernel), kernel, generator)

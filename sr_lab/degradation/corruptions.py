@@ -45,8 +45,8 @@ class GaussianNoise:
 class Jpeg:
     """JPEG compression, quality drawn once per image from U(low, high), 1 to 100."""
 
-    low: float = 40.0
-    high: float = 95.0
+    low: float | int = 40.0
+    high: float | int = 95.0
 
     def __call__(self, image: Float[Tensor, "b c h w"], generator: torch.Generator) -> Corrupted:
         """Compress, after clipping to [0, 1]."""

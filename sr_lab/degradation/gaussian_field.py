@@ -1,9 +1,9 @@
 """Gaussian blur whose width grows over the image, as behind a simple lens: kernels on a grid, blended per pixel."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -140,7 +140,12 @@ class VaryingBlur(Degradation):
         super().__init__(scale, kernels, corruptions, anchor, boundary, phase)
         self.fields = kernels
 
-    def degrade(self, hr: Float[Tensor, "b c hs ws"], generator: torch.Generator) -> Degraded:
+    def degrade(
+        self,
+        hr: Float[Tensor, "b c hs ws"],
+        generator: torch.Generator,
+        facts: Mapping[str, Any] | None = None,
+    ) -> Degraded:
         """Draw fields and noise, and degrade."""
         grid = self.fields.draw(len(hr), generator).grid().to(hr.device)
         lr = blur_decimate_varying(hr, grid, self.scale, boundary=self.boundary, phase=self.phase)

@@ -1,12 +1,13 @@
 """Gaussian blur whose width grows with the wavelength, as diffraction does: every band has a kernel of its own."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from sr_lab.degradation.anchor import Anchor
@@ -26,7 +27,7 @@ class GaussianSpectrum:
 
     Args:
         scale: decimation s.
-        wavelengths: [first, last] in nm; the bands lie evenly between them.
+        wavelengths: [first, last] in nm where a cube does not tell its own; evenly between.
         optics: [low, high] of q, 0 to 1, drawn per image.
         size, variance, anchor, recentre: as in `GaussianKernels`.
     """
@@ -62,16 +63,29 @@ class GaussianSpectrum:
     def _longest(self) -> GaussianKernels:
         return GaussianKernels(self.scale, self.size, self.variance, self.anchor, self.recentre)
 
-    def draw(self, n: int, bands: int, generator: torch.Generator) -> Float[Tensor, "n bands k k"]:
-        """Draw n families: q, both variances and an angle each."""
+    def draw(
+        self,
+        n: int,
+        bands: int,
+        generator: torch.Generator,
+        nm: Float64[Tensor, " bands"] | None = None,
+    ) -> Float[Tensor, "n bands k k"]:
+        """Draw n families: q, both variances and an angle each.
+
+        Args:
+            n: families.
+            bands: kernels of each.
+            generator: of the draws, which do not depend on the number of bands.
+            nm: wavelengths of the bands; None: evenly between `wavelengths`.
+        """
         low, high = self._longest.variances
         uniform = torch.rand(n, 4, generator=generator, dtype=torch.float64)
         variance = low + (high - low) * uniform[:, None, :2]
         theta = (math.pi * uniform[:, 2, None]).expand(n, bands)
         part = self.optics[0] + (self.optics[1] - self.optics[0]) * uniform[:, 3, None, None]
-        first, last = self.wavelengths
-        nm = torch.linspace(first, last, bands, dtype=torch.float64) if bands > 1 else torch.tensor([last])
-        grown = variance * (1 - part + part * (nm[:, None] / last) ** 2)
+        if nm is None:
+            nm = torch.linspace(*self.wavelengths, bands, dtype=torch.float64) if bands > 1 else torch.ones(1)
+        grown = variance * (1 - part + part * (nm[:, None] / nm.max()) ** 2)
         made = gaussian_kernels(
             grown.flatten(0, 1),
             theta.flatten(),
@@ -111,9 +125,16 @@ class SpectralBlur(Degradation):
         super().__init__(scale, kernels, corruptions, anchor, boundary, phase)
         self.families = kernels
 
-    def degrade(self, hr: Float[Tensor, "b c hs ws"], generator: torch.Generator) -> Degraded:
-        """Draw families and noise, and degrade."""
-        family = self.families.draw(len(hr), hr.shape[1], generator).to(hr.device)
+    def degrade(
+        self,
+        hr: Float[Tensor, "b c hs ws"],
+        generator: torch.Generator,
+        facts: Mapping[str, Any] | None = None,
+    ) -> Degraded:
+        """Draw families and noise, and degrade; wavelengths that are known come before those of the sampler."""
+        bands, known = hr.shape[1], (facts or {}).get("wavelengths")
+        nm = None if known is None else torch.as_tensor(known, dtype=torch.float64)
+        family = self.families.draw(len(hr), bands, generator, nm).to(hr.device)
         lr = blur_decimate_bands(hr, family, self.scale, boundary=self.boundary, phase=self.phase)
         return replace(self.corrupt(lr, family.mean(1, keepdim=True), generator), band_kernels=family)
 

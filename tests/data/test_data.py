@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch.utils.data import DataLoader
 
+from sr_lab.config.build import build
+from sr_lab.config.compose import compose, groups, to_plain
 from sr_lab.data.degraded import DegradedImages, SameSizeBatches
 from sr_lab.data.images import ImageFolder, SkimageImages, as_channels
 from sr_lab.data.module import SRData
@@ -245,6 +247,18 @@ def patches(seed: int = 0, rank: int = 0, batches: int = 4, done: int = 0) -> Pa
 
 def flat(batches: Iterator[torch.Tensor] | DataLoader) -> list[bytes]:
     return [batch.numpy().tobytes() for batch in batches]
+
+
+CHOICES = [name for name in groups()["degradation"] if name != "kernel_files"]  # which wants files
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_every_degradation_of_the_config_makes_samples(name: str):
+    config = to_plain(compose(["experiment=bicubic", f"degradation={name}", "scale=2"]))
+    samples = DegradedImages(Noise(a=(64, 72)), build(config["degradation"]), seed=1)
+    sample = samples[0]
+    assert sample.lr.shape == (1, 3, 32, 36)
+    assert_same(sample, samples[0])
 
 
 def test_what_is_tested_on_is_named_or_what_is_validated_on_or_all():

@@ -79,3 +79,18 @@ def test_a_part_is_a_part(optics: tuple[float, float]) -> None:
         GaussianSpectrum(2, optics=optics)
     with pytest.raises(UserError, match="wavelengths"):
         GaussianSpectrum(2, wavelengths=(math.inf, 400.0))
+
+
+def test_a_cubes_own_wavelengths_come_first() -> None:
+    image = torch.rand(1, 3, 32, 32, generator=generator())
+    degradation = SpectralBlur(2, GaussianSpectrum(2))
+    alike = degradation.degrade(image, generator(), {"wavelengths": np.full(3, 700.0)}).band_kernels
+    spread = degradation.degrade(
+        image, generator(), {"wavelengths": np.array([400.0, 900.0, 2500.0])}
+    ).band_kernels
+    assert alike is not None
+    assert spread is not None
+    torch.testing.assert_close(alike[:, 0], alike[:, 2])
+    torch.testing.assert_close(spread[:, 2], alike[:, 2])  # the longest has the kernel that is drawn
+    widths = [np.trace(covariance(kernel)) for kernel in spread[0].numpy()]
+    assert widths[0] < widths[1] < widths[2]

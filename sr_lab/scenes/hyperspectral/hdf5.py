@@ -47,7 +47,7 @@ def read(path: Path, key: str | None, layout: Layout | None) -> Cube:
         file.visititems(
             lambda name, item: held.update({name: item}) if isinstance(item, h5py.Dataset) else None
         )
-        shapes = {name: item.shape for name, item in held.items() if _holds_numbers(item.dtype)}
+        shapes = {name: item.shape for name, item in held.items() if holds_numbers(item.dtype)}
         name = choose(shapes, key, path)
         item = held[name]
         attributes = {str(key): value for key, value in item.attrs.items() if _is_plain(value)}
@@ -94,8 +94,8 @@ def write(path: Path, values: np.ndarray, like: Cube) -> None:
         out.write(buffer.getbuffer())
 
 
-def _holds_numbers(dtype: np.dtype) -> bool:
-    # NumPy's complex numbers are pairs (r, i) in HDF5, which h5py gives back as complex
+def holds_numbers(dtype: np.dtype) -> bool:
+    """Whether values are numbers; complex ones, to be refused by name, are pairs in the files of some programs."""
     return dtype.kind in "iufc" or dtype.names == ("real", "imag")
 
 

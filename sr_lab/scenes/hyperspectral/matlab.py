@@ -10,7 +10,7 @@ from sr_lab.io.atomic import atomic_write
 from sr_lab.io.images import damage_reported
 from sr_lab.scenes.hyperspectral.checks import as_dtype, checked
 from sr_lab.scenes.hyperspectral.cube import Cube, Layout, Source
-from sr_lab.scenes.hyperspectral.hdf5 import h5py_for
+from sr_lab.scenes.hyperspectral.hdf5 import h5py_for, holds_numbers
 from sr_lab.scenes.hyperspectral.layout import from_cube, layout_of, to_cube
 from sr_lab.scenes.hyperspectral.variables import (
     choose,
@@ -105,12 +105,8 @@ def _shapes73(path: Path) -> dict[str, tuple[int, ...]]:
         return {
             name: item.shape[::-1]
             for name, item in file.items()
-            if isinstance(item, h5py.Dataset) and _holds_numbers(item.dtype) and _is_full(item)
+            if isinstance(item, h5py.Dataset) and holds_numbers(item.dtype) and _is_full(item)
         }
-
-
-def _holds_numbers(dtype: np.dtype) -> bool:
-    return dtype.kind in "iufc" or dtype.names == ("real", "imag")
 
 
 def _is_full(item: object) -> bool:
