@@ -84,7 +84,8 @@ class GaussianSpectrum:
         theta = (math.pi * uniform[:, 2, None]).expand(n, bands)
         part = self.optics[0] + (self.optics[1] - self.optics[0]) * uniform[:, 3, None, None]
         if nm is None:
-            nm = torch.linspace(*self.wavelengths, bands, dtype=torch.float64) if bands > 1 else torch.ones(1)
+            first, last = self.wavelengths
+            nm = torch.linspace(first, last, bands, dtype=torch.float64) if bands > 1 else torch.ones(1)
         grown = variance * (1 - part + part * (nm[:, None] / nm.max()) ** 2)
         made = gaussian_kernels(
             grown.flatten(0, 1),
