@@ -2,10 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator
+from typing import Any
 
+from jaxtyping import Float
+from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from sr_lab.data.images import Described, Images
+from sr_lab.data.images import Described, Images, Real
 from sr_lab.data.sample import Sample
 from sr_lab.degradation.chain import Degradation, keyed_generator, modcrop
 from sr_lab.errors import UserError
@@ -35,13 +38,15 @@ class DegradedImages(Dataset[Sample]):
         return self.images.ids[image] + (f"@{draw}" if draw else "")
 
     def __getitem__(self, index: int) -> Sample:
-        image_id = self.image_id(index)
+        image_id, number = self.image_id(index), index % len(self.images)
+        facts = self.images.facts(number) if isinstance(self.images, Described) else {}
+        meta = {image_id: facts} if facts else {}
+        if isinstance(self.images, Real):
+            return self._real(*self.images.pair(number), image_id, meta)
         scale = self.degradation.scale
-        hr = modcrop(self.images[index % len(self.images)], scale)[None]
+        hr = modcrop(self.images[number], scale)[None]
         if min(hr.shape[-2:]) < scale:
             raise UserError(f"image '{image_id}' is smaller than the scale x{scale}", fix="leave it out")
-        images, number = self.images, index % len(self.images)
-        facts = images.facts(number) if isinstance(images, Described) else {}
         degraded = self.degradation.degrade(hr, keyed_generator(self.seed, image_id), facts)
         return Sample(
             lr=degraded.lr,
@@ -51,8 +56,28 @@ class DegradedImages(Dataset[Sample]):
             kernel=degraded.kernel,
             noise_level=degraded.noise_level,
             band_kernels=degraded.band_kernels,
-            meta={image_id: facts} if facts else {},
+            meta=meta,
         )
+
+    def _real(
+        self,
+        lr: Float[Tensor, "c h w"],
+        hr: Float[Tensor, "c hs ws"] | None,
+        image_id: str,
+        meta: dict[str, Any],
+    ) -> Sample:
+        scale = self.degradation.scale
+        if hr is not None and hr.shape[-2:] != tuple(scale * side for side in lr.shape[-2:]):
+            raise UserError(
+                f"LR and HR of '{image_id}' are {_size(lr)} and {_size(hr)}, which is not x{scale}",
+                where="scale",
+                fix="set the scale of these pairs, or leave the image out",
+            )
+        return Sample(lr[None], scale, [image_id], None if hr is None else hr[None], meta=meta)
+
+
+def _size(image: Float[Tensor, "c h w"]) -> str:
+    return f"{image.shape[-2]}x{image.shape[-1]}"
 
 
 class SameSizeBatches(Sampler[list[int]]):

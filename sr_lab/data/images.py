@@ -37,6 +37,15 @@ class Described(Protocol):
         ...
 
 
+@runtime_checkable
+class Real(Protocol):
+    """Images that were taken at low resolution, so that no degradation is drawn for them."""
+
+    def pair(self, index: int) -> tuple[Float[Tensor, "c h w"], Float[Tensor, "c hs ws"] | None]:
+        """LR, and HR where it is known, in one range."""
+        ...
+
+
 class ImageFolder:
     """Image files of a folder, as RGB or grey in [0, 1].
 

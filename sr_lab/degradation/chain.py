@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from sr_lab.degradation.anchor import Anchor
 from sr_lab.degradation.blur import Boundary, blur_decimate
-from sr_lab.degradation.resample import imresize
+from sr_lab.degradation.resampler import Resampler, decimate, decimate_files
 from sr_lab.errors import UserError
 
 
@@ -57,12 +57,13 @@ class Degradation(nn.Module):
 
     Args:
         scale: decimation s.
-        kernels: sampler of blur kernels; None decimates with MATLAB's bicubic instead of a blur, which has
+        kernels: sampler of blur kernels; None decimates with a `resampler` instead of a blur, which has
             the anchor `block_center` and phase 0.
         corruptions: applied to the LR image in this order.
         anchor: convention the sampler's kernels follow; aligns baselines and kernel priors.
         boundary: of the blur.
         phase: first pixel that decimation keeps.
+        resampler: of the decimation without a blur; None: MATLAB's bicubic.
 
     Source: FKP and DKP benchmarks; every convention that their code fixes is an option here.
     """
@@ -75,6 +76,7 @@ class Degradation(nn.Module):
         anchor: Anchor = "fkp",
         boundary: Boundary = "circular",
         phase: int = 0,
+        resampler: Resampler | None = None,
     ) -> None:
         super().__init__()
         if not 0 <= phase < scale:
@@ -101,6 +103,7 @@ class Degradation(nn.Module):
         self.anchor: Anchor = anchor
         self.boundary: Boundary = boundary
         self.phase = phase
+        self.resampler: Resampler = resampler or "matlab_bicubic"
 
     def forward(
         self, image: Float[Tensor, "b c hs ws"], kernel: Float[Tensor, "n 1 k k"] | None
@@ -110,7 +113,7 @@ class Degradation(nn.Module):
         n is b, or a multiple of it for several kernels an image; see `blur_decimate`.
         """
         if kernel is None:
-            return imresize(image, 1 / self.scale)
+            return decimate(image, self.scale, self.resampler)
         return blur_decimate(image, kernel, self.scale, boundary=self.boundary, phase=self.phase)
 
     def degrade(
@@ -126,7 +129,9 @@ class Degradation(nn.Module):
             generator: on the CPU; key it by dataset seed and image id (`keyed_generator`).
             facts: what the dataset knows of the images, such as `wavelengths`, on which a blur may depend.
         """
-        kernel = None if self.kernels is None else self.kernels.sample(len(hr), generator).to(hr.device)
+        if self.kernels is None:
+            return self.corrupt(decimate_files(hr, self.scale, self.resampler), None, generator)
+        kernel = self.kernels.sample(len(hr), generator).to(hr.device)
         return self.corrupt(self(hr, kernel), kernel, generator)
 
     def corrupt(

@@ -10,14 +10,16 @@ from torch import Tensor
 
 from sr_lab.errors import UserError
 from sr_lab.metrics import kernel as kernels
-from sr_lab.metrics import spectral
+from sr_lab.metrics import spectral, thermal
 from sr_lab.metrics.image import AnyImages, aligned_psnr, psnr, ssim
 from sr_lab.metrics.perceptual import MetricUnavailable, facts, perceptual
 from sr_lab.metrics.protocol import Protocol
 
 PYIQA = "pyiqa:"
 _CUBE = "border 0, not rounded, not clipped, peak 1 = the test image's own scale (its 99.9th percentile)"
-Need = Literal["sr", "hr", "kernel", "true_kernel", "band_kernels", "true_band_kernels"]
+Need = Literal[
+    "sr", "hr", "kernel", "true_kernel", "band_kernels", "true_band_kernels", "lr", "again", "gain"
+]
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,9 @@ def evaluate(
     true_kernel: Float[Tensor, "b 1 m m"] | None = None,
     band_kernels: Float[Tensor, "b bands k k"] | None = None,
     true_band_kernels: Float[Tensor, "b bands m m"] | None = None,
+    lr: Float[Tensor, "b c lr_h lr_w"] | None = None,
+    again: Callable[[], Float[Tensor, "b c lr_h lr_w"] | None] = lambda: None,
+    gain: Float[Tensor, " b"] | None = None,
 ) -> Evaluation:
     """Measure a batch; metrics whose ground truth or kernel is None are left out without a word.
 
@@ -105,24 +110,31 @@ def evaluate(
         true_kernel: true kernels; their size may differ.
         band_kernels: estimated kernels of every band.
         true_band_kernels: true kernels of every band, where they differ.
+        lr: LR images.
+        again: degrades SR as HR was; called by metrics that ask for it alone.
+        gain: file units that 1.0 stands for.
 
     Raises:
         UserError: an unknown name, SR and HR of different shapes, or images that a metric cannot take.
     """
     names = list(names)
     check_names(names)
-    given = {
+    given: dict[str, Tensor | None] = {
         "sr": sr,
         "hr": hr,
         "kernel": kernel,
         "true_kernel": true_kernel,
         "band_kernels": band_kernels,
         "true_band_kernels": true_band_kernels,
+        "lr": lr,
+        "gain": gain,
     }
     result = Evaluation()
     for name in names:
         try:
             metric = METRICS.get(name) or _from_pyiqa(name.removeprefix(PYIQA))
+            if "again" in metric.needs and "again" not in given:
+                given["again"] = again()
             tensors = [tensor for need in metric.needs if (tensor := given[need]) is not None]
             if len(tensors) < len(metric.needs):
                 continue
@@ -135,6 +147,11 @@ def evaluate(
             result.remarks.append(f"{name}: {remark}")
         result.measured[name] = Measured(values, metric.protocol(scale), metric.higher_is_better, metric.unit)
     return result
+
+
+def _grey(scale: int) -> Protocol:
+    """One channel as it is, by its normalised range."""
+    return Protocol("none", scale, "none", 1.0)
 
 
 def _search(scale: int) -> int:
@@ -205,6 +222,23 @@ def _of_cube(
     )
 
 
+def _thermal(
+    measure: Callable[..., Tensor],
+    what: str,
+    *needs: Need,
+    unit: str = "",
+) -> Metric:
+    in_unit = ", in the file's unit (K where it holds temperatures)" if "gain" in needs else ""
+    return Metric(
+        higher_is_better=False,
+        unit=unit,
+        needs=needs,
+        scenes=("infrared",),
+        protocol=lambda scale: f"{what}{in_unit}",
+        measure=lambda scale, *tensors: measure(*tensors),
+    )
+
+
 def _left_out(sr: Tensor, hr: Tensor) -> str:
     dark = spectral.dark_bands(hr).sum(1)
     bands = ", ".join(f"{count} of {hr.shape[1]}" for count in dark.tolist() if count)
@@ -265,6 +299,30 @@ METRICS: dict[str, Metric] = {
         ),
         measure=lambda scale, sr, hr: spectral.ergas(sr, hr, scale),
         remark=_left_out,
+    ),
+    "psnr_grey": Metric(
+        higher_is_better=True,
+        unit="dB",
+        needs=("sr", "hr"),
+        scenes=("infrared",),
+        protocol=lambda scale: f"{_grey(scale).describe()}, 1.322 dB below psnr_y of 8-bit files",
+        measure=lambda scale, sr, hr: psnr(sr, hr, _grey(scale)),
+    ),
+    "ssim_grey": Metric(
+        higher_is_better=True,
+        unit="",
+        needs=("sr", "hr"),
+        scenes=("infrared",),
+        protocol=lambda scale: _grey(scale).describe(),
+        measure=lambda scale, sr, hr: ssim(sr, hr, _grey(scale)),
+    ),
+    "rmse_unit": _thermal(thermal.rmse_unit, "root mean squared error", "sr", "hr", "gain"),
+    "hot_spot": _thermal(thermal.hot_spot, "hottest pixel, SR - HR", "sr", "hr", "gain"),
+    "hot_area": _thermal(thermal.hot_area, "99.9th percentile, SR - HR", "sr", "hr", "gain"),
+    "drift": _thermal(thermal.drift, "mean, |SR - LR|", "sr", "lr", "gain"),
+    "consistency": _thermal(thermal.consistency, "rms of D(SR) - LR", "again", "lr", "gain"),
+    "stripes": _thermal(
+        thermal.stripes, "spread of column means about their neighbours' in SR, of the range", "sr", unit="%"
     ),
     "cc": _of_cube(spectral.cc, "mean over bands of Pearson's correlation, constant bands left out"),
     "rmse": _of_cube(spectral.rmse, "root of the mean squared error over all bands", higher_is_better=False),

@@ -151,11 +151,18 @@ class Recorder(pl.Callback):
     def _measure(
         self, sample: Sample, restored: Restored, bicubic: Tensor
     ) -> tuple[dict[str, Any], list[str]]:
+        gain = sample.meta.get(sample.image_ids[0], {}).get("gain")
+        known = {
+            "scale": sample.scale,
+            "hr": sample.hr,
+            "lr": sample.lr,
+            "gain": None if gain is None else sample.lr.new_tensor([gain]),
+        }
         evaluation = evaluate(
             self.metrics,
             sr=restored.sr,
-            scale=sample.scale,
-            hr=sample.hr,
+            again=lambda: self._again(restored.sr, sample),
+            **known,
             kernel=restored.kernel,
             true_kernel=sample.kernel,
             band_kernels=_of_bands(restored.band_kernels, restored.kernel, sample.band_kernels),
@@ -163,7 +170,9 @@ class Recorder(pl.Callback):
         )
         measured = dict(evaluation.measured)
         for stage, image in {**restored.stages, "bicubic": bicubic}.items():
-            staged = evaluate(self.metrics, sr=image, scale=sample.scale, hr=sample.hr)
+            staged = evaluate(
+                self.metrics, sr=image, again=lambda image=image: self._again(image, sample), **known
+            )
             measured |= {f"{name}@{stage}": value for name, value in staged.measured.items()}
         values: dict[str, Any] = {}
         if restored.uncertainty is not None:
@@ -186,6 +195,12 @@ class Recorder(pl.Callback):
                 "unit": item.unit,
             }
         return values, notes
+
+    def _again(self, sr: Tensor, sample: Sample) -> Tensor | None:
+        """SR through the degradation, without noise; None where that is not known: real LR images."""
+        if sample.hr is None or (sample.kernel is None) != (self.degradation.kernels is None):
+            return None
+        return self.degradation(sr, sample.kernel)
 
     def _relative(self, path: Path) -> str:
         return path.relative_to(self.directory).as_posix()

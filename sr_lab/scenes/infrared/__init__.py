@@ -1,0 +1,1 @@
+"""Infrared (thermal) frames: files in counts or temperatures, one gain and offset an image, pictures, splits."""
