@@ -96,7 +96,7 @@ def evaluate(
     band_kernels: Float[Tensor, "b bands k k"] | None = None,
     true_band_kernels: Float[Tensor, "b bands m m"] | None = None,
     lr: Float[Tensor, "b c lr_h lr_w"] | None = None,
-    again: Callable[[], Float[Tensor, "b c lr_h lr_w"] | None] = lambda: None,
+    again: Float[Tensor, "b c lr_h lr_w"] | None = None,
     gain: Float[Tensor, " b"] | None = None,
 ) -> Evaluation:
     """Measure a batch; metrics whose ground truth or kernel is None are left out without a word.
@@ -111,7 +111,7 @@ def evaluate(
         band_kernels: estimated kernels of every band.
         true_band_kernels: true kernels of every band, where they differ.
         lr: LR images.
-        again: degrades SR as HR was; called by metrics that ask for it alone.
+        again: SR, degraded as HR was; for metrics of which `needs_again` says so.
         gain: file units that 1.0 stands for.
 
     Raises:
@@ -119,7 +119,7 @@ def evaluate(
     """
     names = list(names)
     check_names(names)
-    given: dict[str, Tensor | None] = {
+    given = {
         "sr": sr,
         "hr": hr,
         "kernel": kernel,
@@ -127,14 +127,13 @@ def evaluate(
         "band_kernels": band_kernels,
         "true_band_kernels": true_band_kernels,
         "lr": lr,
+        "again": again,
         "gain": gain,
     }
     result = Evaluation()
     for name in names:
         try:
             metric = METRICS.get(name) or _from_pyiqa(name.removeprefix(PYIQA))
-            if "again" in metric.needs and "again" not in given:
-                given["again"] = again()
             tensors = [tensor for need in metric.needs if (tensor := given[need]) is not None]
             if len(tensors) < len(metric.needs):
                 continue
@@ -152,6 +151,11 @@ def evaluate(
 def _grey(scale: int) -> Protocol:
     """One channel as it is, by its normalised range."""
     return Protocol("none", scale, "none", 1.0)
+
+
+def needs_again(names: Iterable[str]) -> bool:
+    """Whether any of these metrics wants SR degraded once more."""
+    return any("again" in METRICS[name].needs for name in names if name in METRICS)
 
 
 def _search(scale: int) -> int:
@@ -198,12 +202,13 @@ def _of_kernel(
     unit: str = "dB",
     higher_is_better: bool = True,
     needs: tuple[Need, ...] = ("kernel", "true_kernel"),
+    scenes: tuple[str, ...] = ("natural", "hyperspectral", "infrared", "sar"),
 ) -> Metric:
     return Metric(
         higher_is_better=higher_is_better,
         unit=unit,
         needs=needs,
-        scenes=("natural", "hyperspectral", "infrared", "sar"),
+        scenes=scenes,
         protocol=lambda scale: protocol,
         measure=lambda scale, *tensors: measure(*tensors),
     )
@@ -269,6 +274,7 @@ METRICS: dict[str, Metric] = {
         kernels.band_kernel_psnr,
         "kernel_psnr of each band's own kernel, mean over bands",
         needs=("band_kernels", "true_band_kernels"),
+        scenes=("hyperspectral",),
     ),
     "kernel_offset": _of_kernel(
         lambda estimate, truth: kernels.centre_of_mass_offset(estimate, truth).norm(dim=1),

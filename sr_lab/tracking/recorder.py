@@ -17,7 +17,7 @@ from sr_lab.degradation.chain import Degradation
 from sr_lab.degradation.resample import bicubic_upsample_aligned
 from sr_lab.io.atomic import atomic_write, write_json, write_text
 from sr_lab.io.images import write_image
-from sr_lab.metrics.table import evaluate
+from sr_lab.metrics.table import evaluate, needs_again
 from sr_lab.report.figure import side_by_side
 from sr_lab.scenes.base import View
 from sr_lab.tracking.record import ImageFiles, Measures
@@ -161,7 +161,7 @@ class Recorder(pl.Callback):
         evaluation = evaluate(
             self.metrics,
             sr=restored.sr,
-            again=lambda: self._again(restored.sr, sample),
+            again=self._again(restored.sr, sample),
             **known,
             kernel=restored.kernel,
             true_kernel=sample.kernel,
@@ -170,9 +170,7 @@ class Recorder(pl.Callback):
         )
         measured = dict(evaluation.measured)
         for stage, image in {**restored.stages, "bicubic": bicubic}.items():
-            staged = evaluate(
-                self.metrics, sr=image, again=lambda image=image: self._again(image, sample), **known
-            )
+            staged = evaluate(self.metrics, sr=image, again=self._again(image, sample), **known)
             measured |= {f"{name}@{stage}": value for name, value in staged.measured.items()}
         values: dict[str, Any] = {}
         if restored.uncertainty is not None:
@@ -197,8 +195,10 @@ class Recorder(pl.Callback):
         return values, notes
 
     def _again(self, sr: Tensor, sample: Sample) -> Tensor | None:
-        """SR through the degradation, without noise; None where that is not known: real LR images."""
-        if sample.hr is None or (sample.kernel is None) != (self.degradation.kernels is None):
+        """SR through the degradation, without noise; None where nobody asks or it is not known: real LR images."""
+        if not needs_again(self.metrics) or sample.hr is None:
+            return None
+        if (sample.kernel is None) != (self.degradation.kernels is None):
             return None
         return self.degradation(sr, sample.kernel)
 
