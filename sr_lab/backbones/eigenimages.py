@@ -22,17 +22,19 @@ SMALLEST_SPREAD = (
 
 
 class Basis(NamedTuple):
-    """Mean spectrum, r orthonormal spectra, and the spread of the first eigenimage; the leading axis may be 1 for all.
+    """Mean spectrum, r orthonormal spectra, and the spreads of the eigenimages; the leading axis may be 1 for all.
 
     Args:
         mean: of the bands.
         spectra: orthonormal columns, nought where the cube has fewer.
         spread: standard deviation of the first eigenimage, 1 where it is constant.
+        shares: standard deviation of each eigenimage by that of the first, 1 where it is constant.
     """
 
     mean: Float[Tensor, "n c 1"]
     spectra: Float[Tensor, "n c r"]
     spread: Float[Tensor, "n 1 1"]
+    shares: Float[Tensor, "n r 1 1"]
 
     def eigenimages(self, cube: Float[Tensor, "b c h w"]) -> Float[Tensor, "b r h w"]:
         """Coordinates of a cube, divided by the spread: the first has standard deviation 1, the others less."""
@@ -71,7 +73,13 @@ def basis_of(cube: Float[Tensor, "b c h w"], rank: int, shared: bool = False) ->
     seen = variances > SMALLEST_SPREAD**2
     vectors = vectors * torch.where(vectors.sum(1, keepdim=True) < 0, -1.0, 1.0) * seen[:, None]
     first = torch.where(seen[:, :1], variances[:, :1], 1.0).sqrt()
-    return Basis(mean.to(cube), F.pad(vectors, (0, rank - kept)).to(cube), first[..., None].to(cube))
+    shares = F.pad(torch.where(seen, variances.clamp_min(0).sqrt() / first, 1.0), (0, rank - kept), value=1.0)
+    return Basis(
+        mean.to(cube),
+        F.pad(vectors, (0, rank - kept)).to(cube),
+        first[..., None].to(cube),
+        shares[..., None, None].to(cube),
+    )
 
 
 class Eigenimages(ImageToImage):
@@ -81,11 +89,14 @@ class Eigenimages(ImageToImage):
 
     Args:
         network: of r channels, from eigenimages to enlarged ones; the first has standard deviation 1.
+        apart: where it is not trained, the network gets the eigenimages one by one, each as the first, with standard
+            deviation 1, and the others empty: what it has learned of first ones, which carry most of a training's loss,
+            then serves all of them.
     """
 
     kind = "eigenimages"
 
-    def __init__(self, network: ImageToImage) -> None:
+    def __init__(self, network: ImageToImage, apart: bool = False) -> None:
         super().__init__()
         if network.channels is None:
             raise UserError(
@@ -95,7 +106,12 @@ class Eigenimages(ImageToImage):
             )
         self.network, self.rank, self.scale, self.channels = network, network.channels, network.scale, None
         self.multiple = network.multiple
-        self.architecture: dict[str, Any] = {"kind": self.kind, "network": network.architecture}
+        self.apart = apart
+        self.architecture: dict[str, Any] = {
+            "kind": self.kind,
+            "network": network.architecture,
+            "apart": apart,
+        }
 
     def for_images(self, lr: Float[Tensor, "b c h w"], shared: bool = False) -> Upscale:
         """The network with the basis of these cubes."""
@@ -111,7 +127,22 @@ class Eigenimages(ImageToImage):
         with torch.autocast(lr.device.type, enabled=False):  # half precision is for the network
             basis = basis or basis_of(lr, self.rank)
             images = basis.eigenimages(lr)
-        enlarged = self.network(images)
+        enlarged = (
+            self._one_by_one(images, basis.shares)
+            if self.apart and not self.training
+            else self.network(images)
+        )
         with torch.autocast(lr.device.type, enabled=False):
             added = enlarged.to(images) - imresize(images, self.scale)
             return imresize(lr, self.scale) + basis.cube(added)
+
+    def _one_by_one(
+        self, images: Float[Tensor, "b r h w"], shares: Float[Tensor, "n r 1 1"]
+    ) -> Float[Tensor, "b r hs ws"]:
+        """Each eigenimage enlarged as if it were the first."""
+        alone = torch.zeros_like(images)
+        enlarged = []
+        for component, share in zip(images.split(1, 1), shares.split(1, 1), strict=True):
+            alone[:, :1] = component / share
+            enlarged.append(self.network(alone)[:, :1] * share)
+        return torch.cat(enlarged, 1)

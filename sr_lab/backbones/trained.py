@@ -53,7 +53,7 @@ def _built(architecture: Mapping[str, Any]) -> ImageToImage:
     arguments = dict(architecture)
     kind = arguments.pop("kind")
     if kind == Eigenimages.kind:
-        return Eigenimages(_built(arguments["network"]))
+        return Eigenimages(_built(arguments["network"]), apart=arguments.get("apart", False))
     return PLAIN[kind](**arguments)
 
 

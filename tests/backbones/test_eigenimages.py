@@ -154,3 +154,33 @@ def test_a_checkpoint_rebuilds_the_net():
     assert torch.equal(again(cubes(1, 6, 5, 5)), net(cubes(1, 6, 5, 5)))
     with pytest.raises(UserError, match="any number of bands"):
         Eigenimages(net)
+
+
+def test_apart_every_eigenimage_is_enlarged_as_the_first():
+    joint, lr = Eigenimages(residual(3)), cubes(1, 7, 12, 10)
+    apart = Eigenimages(joint.network, apart=True)
+    basis = basis_of(lr, 3)
+    images = basis.eigenimages(lr)
+    assert images.std((2, 3), correction=0)[0].tolist() == pytest.approx(
+        basis.shares.flatten().tolist(), rel=1e-4
+    )
+    expected = []
+    for component in images.split(1, 1):
+        spread = component.std(correction=0)
+        alone = torch.cat([component / spread, torch.zeros(1, 2, 12, 10)], 1)
+        expected.append(joint.network(alone)[:, :1] * spread)
+    added = torch.cat(expected, 1) - imresize(images, 2)
+    apart.eval()
+    torch.testing.assert_close(apart(lr), imresize(lr, 2) + basis.cube(added), atol=1e-5, rtol=1e-4)
+    apart.train()
+    torch.testing.assert_close(apart(lr), joint(lr), atol=1e-6, rtol=1e-5)
+
+
+def test_apart_tiles_take_the_spreads_of_their_cube():
+    net, lr = Eigenimages(residual(3), apart=True).eval(), cubes(1, 8, 32, 12)
+    tile = net.for_images(lr)(lr[..., 8:32, :])
+    torch.testing.assert_close(tile[..., 32:, :], net(lr)[..., 48:, :], atol=1e-5, rtol=1e-4)
+    for bands in (1, 2):  # fewer than eigenimages
+        assert net(cubes(1, bands, 8, 8)).isfinite().all()
+    again = network_from(Checkpoint(net.state_dict(), net.architecture), "here")
+    assert torch.equal(again(lr), net(lr))
