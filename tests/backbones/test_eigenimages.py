@@ -4,13 +4,15 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from skimage import data
 
 from sr_lab.backbones.eigenimages import Eigenimages, basis_of
 from sr_lab.backbones.image_to_image import ImageToImage
 from sr_lab.backbones.residual import ResidualNet
-from sr_lab.backbones.trained import network_from
+from sr_lab.backbones.trained import load_network, network_from
 from sr_lab.degradation.resample import imresize
 from sr_lab.errors import UserError
+from sr_lab.metrics.spectral import psnr_cube
 from sr_lab.weights.store import Checkpoint
 
 
@@ -184,3 +186,16 @@ def test_apart_tiles_take_the_spreads_of_their_cube():
         assert net(cubes(1, bands, 8, 8)).isfinite().all()
     again = network_from(Checkpoint(net.state_dict(), net.architecture), "here")
     assert torch.equal(again(lr), net(lr))
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_the_shipped_network_beats_bicubic_on_bands_it_never_saw(scale: int):
+    """Mixtures of a photograph's colours that is in no training set, as a cube of twelve bands."""
+    colours = torch.from_numpy(data.astronaut()[:160, 120:280]).permute(2, 0, 1) / 255
+    shares = torch.rand(12, 3, generator=torch.Generator().manual_seed(4))
+    hr = torch.einsum("bc,chw->bhw", shares / shares.sum(1, keepdim=True), colours)[None]
+    lr = imresize(hr, 1 / scale)
+    network = load_network(f"hyperspectral_x{scale}")
+    with torch.no_grad():
+        gain = psnr_cube(network(lr), hr) - psnr_cube(imresize(lr, scale), hr)
+    assert float(gain) > 1.0
