@@ -146,7 +146,7 @@ def upscale_command(
         Upscaling | None,
         typer.Option(
             help="fast: kernel in a second. dip_fkp: kernel in minutes. network: none, for bicubic decimation.",
-            show_default="the scene's: fast for natural, network for hyperspectral",
+            show_default="the scene's: fast, network for cubes, bicubic for infrared",
         ),
     ] = None,
     prior_weights: Annotated[
@@ -182,7 +182,7 @@ def upscale_command(
     image is then restored with it and written as it came: same name, format, bit depth and alpha.
 
     Hyperspectral cubes (.mat, .npy, HDF5, ENVI, GeoTIFF) with --scene hyperspectral: a trained network enlarges them;
-    --method fast for a blur that is unknown.
+    --method fast for a blur that is unknown. Thermal frames (grey, counts, centi-kelvin) with --scene infrared.
     """
     from sr_lab.commands.upscale import main as upscale_main
 
