@@ -150,14 +150,14 @@ class InEigenimages(Restorer):
     def restore(self, lr: Float[Tensor, "1 c h w"], name: str) -> tuple[Rows, Kernels]:
         """Restore any number of bands."""
         scale = self.inner.degradation.scale
-        space = EigenPictures.of(lr, self.rank)
+        space = EigenPictures.of(lr, self.rank, torch.full((1,), self.inner.noise_level, device=lr.device))
         pictures = space.pictures(lr)
         rows, kernel = self.inner.restore_sample(Sample(pictures, scale, [name], grey=pictures[:, :1]))
         added = torch.cat(list(rows), -2) - imresize(pictures, scale)
 
         def bands() -> Rows:
             top = 0
-            for part in interpolated_rows(lr, scale):
+            for part in interpolated_rows(space.quiet(lr), scale):
                 below = top + part.shape[-2]
                 yield part + space.basis.cube(added[..., top:below, :])
                 top = below

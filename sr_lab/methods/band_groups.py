@@ -83,10 +83,10 @@ class BandGroups(Method):
         bands = torch.arange(lr.shape[1])
         parts = [part for part in bands.tensor_split(self.groups) if len(part)]
         nm = self._wavelengths(sample.meta.get(image_id, {}), len(bands))
-        spaces = [EigenPictures.of(lr[:, part], self.components) for part in parts]
+        noise = noise_of(sample, self.noise_level)[index : index + 1]
+        spaces = [EigenPictures.of(lr[:, part], self.components, noise) for part in parts]
         pictures = [space.pictures(lr[:, part]) for space, part in zip(spaces, parts, strict=True)]
         kernels = self._kernels(sample, index, parts, [picture[:, :1] for picture in pictures], nm)
-        noise = noise_of(sample, self.noise_level)[index : index + 1]
         sr = []
         for part, space, picture, kernel in zip(parts, spaces, pictures, kernels, strict=True):
             one = Sample(picture, sample.scale, [image_id], grey=picture[:, :1])

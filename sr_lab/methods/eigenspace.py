@@ -25,27 +25,37 @@ class EigenPictures:
     Args:
         basis: of the LR cubes; its spread is the divisor.
         offset: added to each eigenimage.
+        kept: part of the components beyond the basis that is interpolated; of noise nothing.
     """
 
     basis: Basis
     offset: Float[Tensor, "b r 1 1"]
+    kept: Float[Tensor, "b 1 1 1"]
 
     @classmethod
-    def of(cls, lr: Float[Tensor, "b c h w"], rank: int) -> "EigenPictures":
+    def of(
+        cls, lr: Float[Tensor, "b c h w"], rank: int, noise_level: Float[Tensor, " b"] | None = None
+    ) -> "EigenPictures":
         """Those of LR cubes: the widest eigenimage of each takes `FILLED` of the range, about its middle.
 
         Args:
             lr: any range.
             rank: r; cubes of fewer bands get as many constant pictures as they lack.
+            noise_level: standard deviation of the noise, the same in all bands; None: there is none.
         """
         basis = basis_of(lr, rank)
         images = basis.eigenimages(lr)
         low, high = images.amin((2, 3), keepdim=True), images.amax((2, 3), keepdim=True)
         widest = (high - low).amax(1)
         divisor = torch.where(widest > 0, widest, 1.0) / FILLED
-        return cls(
-            basis._replace(spread=basis.spread * divisor), 0.5 - (low + high) / (2 * divisor[..., None])
-        )
+        offset = 0.5 - (low + high) / (2 * divisor[..., None])
+        kept = torch.ones_like(divisor[..., None])
+        if noise_level is not None and bool((noise_level > 0).any()):
+            # Wiener's factor, for all of the rest alike
+            beyond = _beyond(basis, lr).square().mean((1, 2, 3), keepdim=True)
+            noise = noise_level.to(lr).square().view(-1, 1, 1, 1)
+            kept = (1 - noise / beyond.clamp_min(1e-12)).clamp(0, 1)
+        return cls(basis._replace(spread=basis.spread * divisor), offset, kept)
 
     def pictures(self, cube: Float[Tensor, "b c h w"]) -> Float[Tensor, "b r h w"]:
         """The pictures of cubes of any size."""
@@ -57,11 +67,22 @@ class EigenPictures:
         """SR cubes of SR pictures: what these add to bicubic of the LR pictures, on bicubic of the LR cubes."""
         where = degradation.scale, degradation.anchor, degradation.phase
         added = pictures - bicubic_upsample_aligned(self.pictures(lr), *where)
-        return bicubic_upsample_aligned(lr, *where) + self.basis.cube(added)
+        return bicubic_upsample_aligned(self.quiet(lr), *where) + self.basis.cube(added)
+
+    def quiet(self, lr: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """The LR cubes without what is noise beyond the basis."""
+        if bool((self.kept == 1).all()):
+            return lr
+        return lr - (1 - self.kept) * _beyond(self.basis, lr)
+
+
+def _beyond(basis: Basis, cube: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+    """What of cubes the basis does not hold."""
+    return cube - basis.mean[..., None] - basis.cube(basis.eigenimages(cube))
 
 
 class InEigenspace(Method):
-    """A method for pictures, on the eigenimages of cubes; components beyond them are interpolated.
+    """A method for pictures, on the eigenimages of cubes; what lies beyond them and is no noise is interpolated.
 
     Kernels are estimated on the first eigenimage: of all mixtures of bands it has the most contrast.
 
@@ -82,9 +103,9 @@ class InEigenspace(Method):
     def restore(self, sample: Sample) -> Restored:
         """Project, restore, and go back to bands."""
         lr = sample.lr
-        space = EigenPictures.of(lr, self.rank)
-        pictures = space.pictures(lr)
         noise = sample.noise_level
+        space = EigenPictures.of(lr, self.rank, noise)
+        pictures = space.pictures(lr)
         restored = self.method.restore(
             replace(
                 sample,

@@ -71,7 +71,7 @@ def test_method_is_told_pictures_noise_and_what_to_estimate_on() -> None:
     method = InEigenspace(inner, 2)
     method.bind(DEGRADATION, 5)
     noise = torch.tensor([0.01])
-    restored = method.restore(Sample(cube, SCALE, ["a"], hr=None, noise_level=noise))
+    method.restore(Sample(cube, SCALE, ["a"], hr=None, noise_level=noise))
     told = inner.told
     assert inner.seed == 5
     assert told.lr.shape == (1, 2, 24, 24)
@@ -84,6 +84,7 @@ def test_method_is_told_pictures_noise_and_what_to_estimate_on() -> None:
     assert told.noise_level is not None
     assert float(seen.std()) == pytest.approx(float(told.noise_level), rel=0.1)
     # bicubic pictures are a bicubic cube, whatever is left out of the basis
+    restored = method.restore(Sample(cube, SCALE, ["a"]))
     assert torch.allclose(restored.sr, bicubic_upsample_aligned(cube, SCALE, "block_center"), atol=1e-5)
     assert (restored.stages["dip"] - restored.sr).abs().max() > 1e-3
 
@@ -128,3 +129,20 @@ def test_only_colours_go_together(channels: int, grey: bool, channelwise: bool) 
     lr = torch.rand(1, channels, 8, 8)
     sample = Sample(lr, 2, ["a"], grey=lr[:, :1] if grey else None)
     assert isinstance(solver_for(Scaled(), sample), Channelwise) == channelwise
+
+
+def test_noise_beyond_the_eigenimages_is_left_out() -> None:
+    clean = low_rank(3, 40, 24)
+    noisy = clean + 0.05 * torch.randn(clean.shape, generator=torch.Generator().manual_seed(2))
+    method = InEigenspace(Told(), 4)
+    method.bind(DEGRADATION, 0)
+    told = method.restore(Sample(noisy, SCALE, ["a"], noise_level=torch.tensor([0.05]))).sr
+    untold = method.restore(Sample(noisy, SCALE, ["a"])).sr
+    truth = bicubic_upsample_aligned(clean, SCALE, "block_center")
+    error = [float((sr - truth).square().mean()) for sr in (told, untold)]
+    assert error[0] < 0.2 * error[1]
+    # components that are more than noise are kept
+    rich = low_rank(12, 40, 24)
+    some = EigenPictures.of(rich, 2, torch.tensor([1e-4]))
+    assert float(some.kept) > 0.99
+    assert float(EigenPictures.of(noisy, 4, torch.tensor([0.05])).kept) < 0.2
