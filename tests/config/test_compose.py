@@ -16,6 +16,7 @@ FILL = {
     ("dataset", "folder"): ["dataset.images.root=/tmp"],
     ("scene", "hyperspectral"): ["experiment=bicubic"],
     ("dataset", "cubes"): ["dataset.images.root=/tmp"],
+    ("dataset", "frames"): ["dataset.images.root=/tmp"],
     ("degradation", "kernel_files"): ["degradation.kernels.path=/tmp"],
     ("prior", "none"): ["method=interpolate"],
     ("prior", "dkp"): ["method=dip_dkp"],
