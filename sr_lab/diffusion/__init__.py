@@ -1,0 +1,1 @@
+"""Residual-shifting diffusion: formulas only; networks are in `backbones`, restoration in `methods`."""
