@@ -8,6 +8,7 @@ from torch import Tensor
 
 from sr_lab.errors import UserError
 from sr_lab.losses.distance import gradient_l1, l1, spectral_angle
+from sr_lab.losses.thermal import log_spectrum, thermal_order
 from sr_lab.losses.variation import spatial_variation, spectral_variation
 
 Loss = Callable[[Float[Tensor, "b c h w"], Float[Tensor, "b c h w"]], Float[Tensor, " b"]]
@@ -16,6 +17,8 @@ LOSSES: dict[str, Loss] = {
     "l1": l1,
     "spectral_angle": spectral_angle,
     "gradient_l1": gradient_l1,
+    "log_spectrum": log_spectrum,
+    "thermal_order": thermal_order,
     "spatial_variation": lambda sr, hr: spatial_variation(sr),
     "spectral_variation": lambda sr, hr: spectral_variation(sr),
 }

@@ -43,3 +43,37 @@ def spatial_variation(sr: np.ndarray, hr: np.ndarray) -> float:
 
 def spectral_variation(sr: np.ndarray, hr: np.ndarray) -> float:
     return variation(sr, 0)
+
+
+def standard_spectrum(cube: np.ndarray) -> np.ndarray:
+    """By the discrete Fourier transform's definition."""
+    bands, height, width = cube.shape
+    rows = np.exp(-2j * np.pi * np.outer(np.arange(height), np.arange(height)) / height)
+    columns = np.exp(-2j * np.pi * np.outer(np.arange(width), np.arange(width)) / width)
+    spectrum = np.stack([np.log(1 + np.abs(rows @ cube[band] @ columns)) for band in range(bands)])
+    return (spectrum - spectrum.mean()) / np.sqrt(spectrum.var() + 1e-6)
+
+
+def log_spectrum(sr: np.ndarray, hr: np.ndarray) -> float:
+    return float(((standard_spectrum(sr) - standard_spectrum(hr)) ** 2).mean())
+
+
+def thermal_order(sr: np.ndarray, hr: np.ndarray) -> float:
+    """All eight neighbours of every 8x8 patch, patch by patch."""
+    bands, height, width = sr.shape
+    rows, columns = -(-height // 8), -(-width // 8)
+
+    def mean(cube: np.ndarray, band: int, y: int, x: int) -> float:
+        return float(cube[band, 8 * y : 8 * y + 8, 8 * x : 8 * x + 8].mean())
+
+    costs = []
+    for band in range(bands):
+        for y in range(rows):
+            for x in range(columns):
+                for v in range(max(y - 1, 0), min(y + 2, rows)):
+                    for u in range(max(x - 1, 0), min(x + 2, columns)):
+                        if (v, u) != (y, x):
+                            d_sr = mean(sr, band, v, u) - mean(sr, band, y, x)
+                            d_hr = mean(hr, band, v, u) - mean(hr, band, y, x)
+                            costs.append(max(0.0, -d_sr * d_hr) if abs(d_hr) >= 0.1 else 0.0)
+    return float(np.mean(costs)) if costs else 0.0
