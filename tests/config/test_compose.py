@@ -35,6 +35,14 @@ FILL = {
     ("experiment", "feedforward"): ["backbone.weights=/tmp/net.pt"],
     ("method", "feedforward"): ["backbone=trained", "backbone.weights=/tmp/net.pt"],
     ("method", "fit_feedforward"): ["trainer.max_steps=1", "backbone=residual"],
+    ("backbone", "trained_diffusion"): ["backbone.weights=/tmp/net.pt", "method=diffusion"],
+    ("experiment", "diffusion"): ["backbone.weights=/tmp/net.pt"],
+    ("experiment", "train_ir_diffusion_onestep"): ["backbone.weights=/tmp/net.pt"],
+    ("method", "diffusion"): ["backbone=trained_diffusion", "backbone.weights=/tmp/net.pt"],
+    ("method", "fit_diffusion"): ["trainer.max_steps=1", "backbone=latent_diffusion"],
+    ("method", "distil_diffusion"): [
+        *("trainer.max_steps=1", "backbone=trained_diffusion", "backbone.weights=/tmp/net.pt")
+    ],
 }
 CHOICES = [(group, choice) for group, choices in GROUPS.items() for choice in choices]
 
