@@ -69,6 +69,11 @@ class ResidualShift:
         """Factor that brings z_t near unit variance before the network."""
         return (self.kappa**2 * self.eta(step) + 1).rsqrt()
 
+    def factor(self, step: Int64[Tensor, " b"]) -> Float[Tensor, "b 1 1 1"]:
+        """kappa^2 eta / (1 - eta): what a change of the noise estimate moves the clean latent by."""
+        eta = self.eta(step)
+        return self.kappa**2 * eta / (1 - eta)
+
     def noised(self, z0: Latent, zy: Latent, step: Int64[Tensor, " b"], noise: Latent) -> Latent:
         """A draw of q(z_t | z0, zy), given standard normal noise."""
         eta = self.eta(step)

@@ -29,19 +29,21 @@ class WeightedLosses:
 
     Args:
         weights: by name; a term of weight 0 is left out.
+        more: losses besides those that need nothing but two images.
 
     Raises:
         UserError: an unknown name, a negative weight, or nothing left.
     """
 
-    def __init__(self, weights: Mapping[str, float]) -> None:
+    def __init__(self, weights: Mapping[str, float | int], more: Mapping[str, Loss] | None = None) -> None:
+        self.known = {**LOSSES, **(more or {})}
         for name, weight in weights.items():
-            if name not in LOSSES:
-                near = get_close_matches(name, LOSSES, n=1)
+            if name not in self.known:
+                near = get_close_matches(name, self.known, n=1)
                 raise UserError(
                     f"there is no loss called '{name}'" + (f"; did you mean '{near[0]}'?" if near else ""),
                     where="method.losses",
-                    fix=f"allowed: {', '.join(LOSSES)}",
+                    fix=f"allowed: {', '.join(self.known)}",
                 )
             if weight < 0:
                 raise UserError(
@@ -55,7 +57,7 @@ class WeightedLosses:
         self, sr: Float[Tensor, "b c h w"], hr: Float[Tensor, "b c h w"]
     ) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
         """The weighted sum over terms of their means over the batch, and each mean as it is."""
-        means = {name: LOSSES[name](sr, hr).mean() for name in self.weights}
+        means = {name: self.known[name](sr, hr).mean() for name in self.weights}
         total = sr.new_zeros(())
         for name, weight in self.weights.items():
             total = total + weight * means[name]

@@ -11,19 +11,22 @@ from sr_lab.backbones.latent_diffusion import LatentDiffusion
 from sr_lab.data.sample import Restored, Sample
 from sr_lab.degradation.chain import Degradation, Degraded, keyed_generator
 from sr_lab.degradation.resample import bicubic_upsample_aligned
-from sr_lab.losses.weighted import WeightedLosses
+from sr_lab.diffusion.guidance import Guidance, Prediction, Unguided
+from sr_lab.diffusion.residual_shift import Latent
 from sr_lab.methods.diffusion import restored
 from sr_lab.methods.patch_training import PatchTraining
 
 
 class FitDiffusion(PatchTraining):
-    """Squared error of the clean latent at a random step, plus guidance: losses of the decoded image, added.
+    """Squared error of the clean latent at a random step, under guidance.
+
+    Tested as it will be used: by the whole chain, and by one step as stage `one_step`.
 
     Args:
         backbone: the network.
         max_steps: length of the cosine schedule.
-        guidance: weights of losses by name, see `losses.weighted`; empty: none.
-        validation_steps: of the chain, when whole images are restored.
+        guidance: what else than the squared error counts; None: nothing.
+        validation_steps: of the chain, on validation images.
         lr, weight_decay: of AdamW.
         warmup: steps of linear warm-up.
         tile: of restoration; see `Diffusion`.
@@ -35,15 +38,15 @@ class FitDiffusion(PatchTraining):
         self,
         backbone: LatentDiffusion,
         max_steps: int,
-        guidance: dict[str, float] | None = None,
-        validation_steps: int = 5,
+        guidance: Guidance | None = None,
+        validation_steps: int = 1,
         lr: float = 2e-4,
         weight_decay: float = 0.0,
         warmup: int = 200,
         tile: int | None = 64,
     ) -> None:
         super().__init__(backbone, max_steps, lr, weight_decay, warmup)
-        self.guidance = WeightedLosses(guidance) if guidance and any(guidance.values()) else None
+        self.guidance = guidance or Unguided()
         self.validation_steps, self.tile = validation_steps, tile
 
     @property
@@ -70,27 +73,35 @@ class FitDiffusion(PatchTraining):
         zy = net.encode(bicubic_upsample_aligned(lr, net.scale, degradation.anchor, degradation.phase))
         noise, generator = self.noise(z0)
         step = torch.randint(net.schedule.steps, (len(z0),), generator=generator).to(z0.device)
-        found = net(net.schedule.noised(z0, zy, step, noise), step, zy, lr)
-        loss = (found - z0).square().mean()
-        self.log("latent_mse", loss, prog_bar=True)
-        return loss + self.guide(found, hr)
+        return self.guided(net.schedule.noised(z0, zy, step, noise), step, zy, degraded.lr, z0, hr)
 
-    def guide(self, z0: Tensor, hr: Tensor) -> Tensor:
-        """The weighted losses of the image that a latent stands for."""
-        if self.guidance is None:
-            return z0.new_zeros(())
-        total, terms = self.guidance(self.network.decode(z0), hr)
+    def guided(
+        self, noisy: Latent, step: Tensor, zy: Latent, lr: Tensor, target: Latent, hr: Tensor
+    ) -> Float[Tensor, ""]:
+        """The training loss of one prediction."""
+        net = self.network
+        noisy = noisy.requires_grad_(self.guidance.through_network)
+        found = net(noisy, step, zy, lr)
+        factor = net.schedule.factor(step)
+        loss, terms = self.guidance(Prediction(found, target, noisy, factor, net.decode, hr))
+        self.log("latent_mse", (found.detach() - target).square().mean(), prog_bar=True)
         self.log_dict(terms)
-        return total
+        return loss
+
+    def validation_step(self, batch: Sample, batch_idx: int) -> None:
+        """PSNR over all channels of whole degraded images, by few steps."""
+        self.validate(batch, self._chain(batch, self.validation_steps))
 
     def restore(self, sample: Sample) -> Restored:
-        """Enlarge."""
+        """Enlarge by the whole chain, and by one step."""
         started = time.perf_counter()
+        sr = self._chain(sample, self.network.schedule.steps)
+        seconds = time.perf_counter() - started
+        return Restored(sr, seconds=seconds, stages={"one_step": self._chain(sample, 1)})
+
+    def _chain(self, sample: Sample, steps: int) -> Float[Tensor, "b c hs ws"]:
         generators = self.generators(sample)
-        sr = restored(
-            self.network, sample, self.degradation, generators, self.validation_steps, tile=self.tile
-        )
-        return Restored(sr, seconds=time.perf_counter() - started)
+        return restored(self.network, sample, self.degradation, generators, steps, tile=self.tile)
 
 
 class DistilDiffusion(FitDiffusion):
@@ -98,7 +109,7 @@ class DistilDiffusion(FitDiffusion):
 
     Args: as `FitDiffusion`; `backbone` is a trained network, and its copy the teacher.
 
-    Source: SinSR (Wang et al., CVPR 2024), its distillation term; DifIISR's code adds guidance to it.
+    Source: SinSR (Wang et al., CVPR 2024), its distillation term; guidance as in DifIISR (CVPR 2025).
     """
 
     stream = "distillation"
@@ -107,7 +118,7 @@ class DistilDiffusion(FitDiffusion):
         self,
         backbone: LatentDiffusion,
         max_steps: int,
-        guidance: dict[str, float] | None = None,
+        guidance: Guidance | None = None,
         lr: float = 5e-5,
         weight_decay: float = 0.0,
         warmup: int = 100,
@@ -129,7 +140,9 @@ class DistilDiffusion(FitDiffusion):
             for k in reversed(range(last + 1)):
                 step = torch.full((len(lr),), k, device=lr.device)
                 z = net.schedule.deterministic_step(self.teacher(z, step, zy, lr), z, zy, step)
-        found = net(start, torch.full((len(lr),), last, device=lr.device), zy, lr)
-        loss = (found - z).square().mean()
-        self.log("distillation_mse", loss, prog_bar=True)
-        return loss + self.guide(found, hr)
+        return self.guided(start, torch.full((len(lr),), last, device=lr.device), zy, lr, z, hr)
+
+    def restore(self, sample: Sample) -> Restored:
+        """Enlarge by one step."""
+        started = time.perf_counter()
+        return Restored(self._chain(sample, 1), seconds=time.perf_counter() - started)

@@ -54,10 +54,13 @@ class PatchTraining(Method):
 
     def validation_step(self, batch: Sample, batch_idx: int) -> None:
         """PSNR over all channels of whole degraded images."""
-        sr = self.restore(batch).sr.clamp(0, 1)
+        self.validate(batch, self.restore(batch).sr)
+
+    def validate(self, batch: Sample, sr: Float[Tensor, "b c hs ws"]) -> None:
+        """Log the PSNR of restored validation images."""
         assert batch.hr is not None
         border = batch.scale
-        error = (sr - batch.hr)[..., border:-border, border:-border]
+        error = (sr.clamp(0, 1) - batch.hr)[..., border:-border, border:-border]
         self.log("val_psnr", -10 * torch.log10((error**2).mean()), prog_bar=True, batch_size=len(batch))
 
     def configure_optimizers(self) -> Any:
