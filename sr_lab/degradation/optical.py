@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -11,8 +12,9 @@ from torch import Tensor
 from sr_lab.degradation.anchor import Anchor, anchor_centre
 from sr_lab.errors import UserError
 
-CANVAS = 256  # HR pixels a side on which a kernel is made before its window is cut out
+LARGEST = 127  # window side; a kernel is made on twice the window or more, and then cut out
 Range = Sequence[float | int]
+_HEADROOM = 1.01  # over the greatest kernel value: room for the dequantisation
 
 
 def optical_kernels(
@@ -21,7 +23,7 @@ def optical_kernels(
     defocus: Float[Tensor, " n"],
     jitter: Float[Tensor, " n"],
     *,
-    pitch: float,
+    pitch: float | Float[Tensor, " n"],
     scale: int,
     size: int,
     anchor: Anchor = "block_center",
@@ -46,21 +48,29 @@ def optical_kernels(
 
     Source: standard optics (Goodman, Introduction to Fourier Optics), as in the scene's notes on thermal cameras.
     """
-    hr_pitch = pitch / scale
-    along = torch.fft.fftfreq(CANVAS, hr_pitch, dtype=torch.float64)  # cycles per um
+    canvas = 128 if size < 64 else 256
+    in_pixels = scale / torch.as_tensor(pitch, dtype=torch.float64).view(-1, 1, 1)  # HR pixels a um
+    along = torch.fft.rfftfreq(canvas, dtype=torch.float64)  # cycles per HR pixel, of a quarter of the plane
     radius = torch.hypot(along[:, None], along)
-    shape = (-1, 1, 1)
-    q = (radius * wavelength.double().view(shape) * f_number.double().view(shape)).clamp(max=1)
+
+    def each(value: Tensor) -> Tensor:
+        return value.double().view(-1, 1, 1)
+
+    q = (radius * each(wavelength) * each(f_number) * in_pixels).clamp(max=1)
     transfer = (2 / math.pi) * (torch.acos(q) - q * torch.sqrt(1 - q**2))
-    x = math.pi * radius * (defocus.double().abs() / f_number.double()).view(shape)
+    x = math.pi * radius * (each(defocus).abs() / each(f_number) * in_pixels)
     transfer = transfer * torch.where(x > 1e-9, 2 * torch.special.bessel_j1(x) / x.clamp_min(1e-9), 1.0)
-    transfer = transfer * torch.exp(-2 * (math.pi * radius * jitter.double().view(shape)) ** 2)
+    transfer = transfer * torch.exp(-2 * (math.pi * radius * each(jitter) * in_pixels) ** 2)
     if detector:
-        box = torch.sinc(along * pitch)
+        box = torch.sinc(along * scale)
         transfer = transfer * box[:, None] * box
-    first = CANVAS // 2 - size // 2
-    shift = torch.exp(-2j * math.pi * along * hr_pitch * (first + anchor_centre(size, scale, anchor)))
-    made = torch.fft.ifft2(transfer * shift[:, None] * shift).real
+    rows = torch.fft.fftfreq(canvas, dtype=torch.float64)
+    whole = transfer[:, (rows.abs() * canvas).round().long()]  # the other quarter mirrors it
+    first = canvas // 2 - size // 2
+    shift = -2j * math.pi * (first + anchor_centre(size, scale, anchor))
+    made = torch.fft.irfft2(
+        whole * torch.exp(shift * rows)[:, None] * torch.exp(shift * along), s=(canvas, canvas)
+    )
     window = made[:, first : first + size, first : first + size].clamp_min(0)
     return (window / window.sum((1, 2), keepdim=True))[:, None].float()
 
@@ -107,11 +117,11 @@ class OpticalKernels:
                     where=f"degradation.kernels.{name}",
                     fix="give [low, high]",
                 )
-        if self.kernel_size % 2 == 0 or not self.scale < self.kernel_size <= CANVAS // 2:
+        if self.kernel_size % 2 == 0 or not self.scale < self.kernel_size <= LARGEST:
             raise UserError(
                 f"a kernel size of {self.kernel_size} does not suit x{self.scale}",
                 where="degradation.kernels.size",
-                fix=f"use an odd size of at most {CANVAS // 2 - 1}",
+                fix=f"use an odd size of at most {LARGEST}",
             )
 
     @property
@@ -121,22 +131,33 @@ class OpticalKernels:
 
     def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n 1 k k"]:
         """Draw n cameras and give their kernels."""
-        draws = torch.rand(n, 5, generator=generator, dtype=torch.float64)
+        return self._kernels(torch.rand(n, 5, generator=generator, dtype=torch.float64))
+
+    def validation_set(self) -> Float[Tensor, "n 1 k k"]:
+        """1024 cameras, the same at every call."""
+        return self.sample(1024, torch.Generator().manual_seed(0))
+
+    def normalization(self) -> float:
+        """A little above the peak of the sharpest camera's kernel."""
+        sharpest = torch.tensor([[0.0, 0.0, 1.0, 0.0, 0.0]], dtype=torch.float64)
+        return round(_HEADROOM * self._kernels(sharpest).max().item(), 5)
+
+    def facts(self) -> dict[str, Any]:
+        """What a checkpoint of a flow that learned these remembers."""
+        return {"scale": self.scale}
+
+    def _kernels(self, at: Float[Tensor, "n 5"]) -> Float[Tensor, "n 1 k k"]:
+        """Those of cameras by their place, 0 to 1, in every range."""
         ranges = (self.wavelength, self.f_number, self.pitch, self.defocus, self.jitter)
-        drawn = [low + (high - low) * draw for (low, high), draw in zip(ranges, draws.T, strict=True)]
+        drawn = [low + (high - low) * place for (low, high), place in zip(ranges, at.T, strict=True)]
         wavelength, f_number, pitch, defocus, jitter = drawn
-        return torch.cat(
-            [
-                optical_kernels(
-                    wavelength[i : i + 1],
-                    f_number[i : i + 1],
-                    defocus[i : i + 1],
-                    jitter[i : i + 1] * pitch[i],
-                    pitch=float(pitch[i]),
-                    scale=self.scale,
-                    size=self.kernel_size,
-                    anchor=self.anchor,
-                )
-                for i in range(n)
-            ]
+        return optical_kernels(
+            wavelength,
+            f_number,
+            defocus,
+            jitter * pitch,
+            pitch=pitch,
+            scale=self.scale,
+            size=self.kernel_size,
+            anchor=self.anchor,
         )
