@@ -1,5 +1,6 @@
 """How `sr-lab upscale` restores one whole image of any size: a few rows at a time, from the top down."""
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,8 +28,10 @@ from sr_lab.methods.zero_shot import ZeroShot
 from sr_lab.priors.base import KernelField, KernelPrior
 from sr_lab.priors.detail import detailed_corner
 from sr_lab.priors.fkp import FKP
+from sr_lab.scenes.infrared.destripe import column_offsets
 from sr_lab.weights.store import all_entries
 
+TOLD = 0.1  # % of the range: stripes weaker than that are not worth a remark
 ESTIMATE_SIDE = 128  # SR pixels: a kernel of up to 21 pixels, six times over
 SIDES_OF_KERNEL = 5  # of a crop, where a flow of one's own makes larger ones
 BICUBIC_REACH = 4  # LR pixels that a bicubic of at least their scale looks either way
@@ -141,6 +144,21 @@ class Deblurred(Restorer):
         return kernel / kernel.sum((-2, -1), keepdim=True)
 
 
+class Destriped(Restorer):
+    """Another restorer, on the image without its column stripes; tells how strong they were."""
+
+    def __init__(self, inner: Restorer) -> None:
+        self.inner = inner
+
+    def restore(self, lr: Float[Tensor, "1 c h w"], name: str) -> tuple[Rows, Kernels | None]:
+        """Take the stripes off, and restore."""
+        offsets = column_offsets(lr)
+        strength = 100 * float(offsets.std(correction=0) / (lr.amax() - lr.amin()).clamp_min(1e-12))
+        if strength >= TOLD:
+            warnings.warn(f"column stripes of {strength:.1f} % of the range taken off", stacklevel=2)
+        return self.inner.restore(lr - offsets, name)
+
+
 class InEigenimages(Restorer):
     """A kernel and a solver on the leading eigenimages of a cube; the rest is interpolated."""
 
@@ -173,7 +191,7 @@ def restorer_for(
     kernel_file: Path | None = None,
     noise_level: float = 0.0,
 ) -> Restorer:
-    """Build the networks of one way, once for all images.
+    """Build the networks of one way, once for all images; stripes are taken off first where the scene says so.
 
     Args:
         method: `bicubic`, `network`, `fast` or `dip_fkp`.
@@ -185,6 +203,13 @@ def restorer_for(
     Raises:
         UserError: the scene has no trained network for this scale.
     """
+    restorer = _restorer(method, settings, device, kernel_file, noise_level)
+    return Destriped(restorer) if settings.scene.upscale.destripe else restorer
+
+
+def _restorer(
+    method: str, settings: Settings, device: torch.device, kernel_file: Path | None, noise_level: float
+) -> Restorer:
     if method == "bicubic":
         return Interpolated(settings.scale)
     if method == "network":

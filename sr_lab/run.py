@@ -152,6 +152,10 @@ def method_of(settings: Settings, parts: dict[str, Any]) -> Any:
         from sr_lab.methods.eigenspace import InEigenspace
 
         method = InEigenspace(method, settings.scene.components)
+    if settings.scene.destripe and hasattr(method, "restore"):
+        from sr_lab.methods.destriped import Destriped
+
+        method = Destriped(method)
     if "degradation" in parts and hasattr(method, "bind"):
         method.bind(parts["degradation"], settings.seed)
     return method

@@ -25,7 +25,8 @@ class FeatureDistance(nn.Module):
 
     def __init__(self, layers: nn.Module) -> None:
         super().__init__()
-        self.layers = layers.requires_grad_(False).eval()
+        self.layers = layers.requires_grad_(False)
+        super().train(False)
 
     def train(self, mode: bool = True) -> "FeatureDistance":
         """Stays as it is."""
@@ -83,7 +84,9 @@ def vgg_features(weights: str) -> FeatureDistance:
     from torchvision.models import vgg16
 
     network = vgg16(weights=None).features
-    state = {k.removeprefix("features."): v for k, v in load_weights(weights).state.items() if "features." in k}
+    state = {
+        k.removeprefix("features."): v for k, v in load_weights(weights).state.items() if "features." in k
+    }
     try:
         network.load_state_dict(state, strict=True)
     except RuntimeError as error:

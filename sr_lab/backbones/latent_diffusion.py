@@ -4,6 +4,7 @@ The latent is the image itself, its 4x4 blocks as channels: nothing is to be tra
 grey levels keep their meaning, which a codebook learnt from photographs would not grant.
 """
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import torch
@@ -18,6 +19,7 @@ from sr_lab.errors import UserError
 from sr_lab.weights.store import Checkpoint, load_weights, misfit
 
 FACTOR = 4
+Correct = Callable[[Float[Tensor, "b c hs ws"]], Float[Tensor, "b c hs ws"]]
 
 
 class LatentDiffusion(nn.Module):
@@ -118,6 +120,7 @@ class LatentDiffusion(nn.Module):
         generators: list[torch.Generator],
         steps: int,
         stochastic: bool = False,
+        correct: Correct | None = None,
     ) -> Float[Tensor, "b c hs ws"]:
         """Restore by the reverse chain.
 
@@ -127,6 +130,7 @@ class LatentDiffusion(nn.Module):
             generators: of each image's noise, on the CPU.
             steps: of the schedule's; 1 is one-step inference.
             stochastic: draw new noise at every step, instead of keeping the first.
+            correct: what is done to each clean image that the network predicts.
         """
         schedule, zy = self.schedule.respaced(steps), self.encode(enlarged)
 
@@ -137,6 +141,8 @@ class LatentDiffusion(nn.Module):
         for k in reversed(range(steps)):
             step = torch.full((len(lr),), k, device=lr.device)
             z0 = self(z, schedule.network_index(step), zy, lr)
+            if correct is not None:
+                z0 = self.encode(correct(self.decode(z0)))
             if stochastic:
                 z = schedule.stochastic_step(z0, z, step, noise())
             else:

@@ -32,6 +32,7 @@ class UpscaleSettings(Strict):
 
     method: Literal["fast", "dip_fkp", "network", "bicubic"] = "fast"
     weights: str | None = None
+    destripe: Literal["columns"] | None = None
 
 
 class SceneSettings(Strict):
@@ -40,6 +41,7 @@ class SceneSettings(Strict):
     name: str
     channels: int | None = Field(ge=1)  # None: any number
     components: int | None = Field(None, ge=1)
+    destripe: Literal["columns"] | None = None
     rounding: Literal["floor", "round", "none"] | None = None
     view: Component | None = None
     files: Component | None = None

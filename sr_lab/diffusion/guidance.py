@@ -39,7 +39,7 @@ class Prediction:
     noisy: Latent
     factor: Float[Tensor, "b 1 1 1"]
     decode: Callable[[Latent], Tensor]
-    hr: Float[Tensor, "b c hs ws"]
+    hr: Float[Tensor, "b k hs ws"]
 
 
 class Guidance(nn.Module):
@@ -130,7 +130,9 @@ class Injected(_Guided):
         super().__init__(terms, features)
         if rho <= 0:
             raise UserError(
-                f"{rho} is no strength", where="method.guidance.rho", fix="use a number above 0, or guidance=none"
+                f"{rho} is no strength",
+                where="method.guidance.rho",
+                fix="use a number above 0, or guidance=none",
             )
         self.rho, self.toward = rho, -1 if sign == "right" else 1
         self.through_network = through == "network"

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -10,6 +11,7 @@ from torch import Tensor
 SIDE = 96
 TAPERS = 3
 MAX_TILES = 64
+Stripes = Literal["columns", "rows", "both"]
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,17 @@ def sine_tapers(length: int, count: int = TAPERS) -> Float[Tensor, "t n"]:
     return torch.sin(math.pi * order * place) * math.sqrt(2 / (length + 1))
 
 
-def periodogram(luminance: Float[Tensor, "h w"], side: int = SIDE) -> Periodogram:
+def periodogram(
+    luminance: Float[Tensor, "h w"], side: int = SIDE, stripes: Stripes | None = None
+) -> Periodogram:
     """Measure an image of any size of at least 8 pixels a side, in float64.
 
     Frequencies within the resolution of the tapers about zero are left out, since the mean leaks into them.
+
+    Args:
+        luminance: the image.
+        side: of the tiles.
+        stripes: leave out the frequencies that columns (or rows) of their own levels fill: those along one axis.
     """
     height, width = luminance.shape
     rows, columns = min(side, height), min(side, width)
@@ -63,7 +72,12 @@ def periodogram(luminance: Float[Tensor, "h w"], side: int = SIDE) -> Periodogra
     )
     half = (fx > 0) | ((fx == 0) & (fy > 0))
     reach = TAPERS / 2 + 0.6
-    keep = half & ((fy.abs() * rows > reach) | (fx.abs() * columns > reach))
+    along_y, along_x = fx.abs() * columns <= reach, fy.abs() * rows <= reach
+    keep = half & ~(along_y & along_x)
+    if stripes in ("columns", "both"):
+        keep &= ~along_x
+    if stripes in ("rows", "both"):
+        keep &= ~along_y
     area = min(height * width / (rows * columns), float(len(corners)))
     return Periodogram(power[keep], fy[keep], fx[keep], area)
 

@@ -20,7 +20,7 @@ from sr_lab.priors.spectral.gaussian import GaussianBlurs
 from sr_lab.priors.spectral.guess import guess
 from sr_lab.priors.spectral.luminance import luminance
 from sr_lab.priors.spectral.natural import belief
-from sr_lab.priors.spectral.periodogram import periodogram
+from sr_lab.priors.spectral.periodogram import Stripes, periodogram
 from sr_lab.priors.spectral.whittle import search
 
 SMALLEST = 16  # LR pixels a side below which a periodogram has too few frequencies
@@ -69,6 +69,8 @@ class Spectral(KernelPrior):
         caution: by how many of its standard deviations the log-variance is lowered: a solver that is told too
             wide a blur rings, one that is told too narrow a blur merely leaves some.
         family: that the blur is of; default Gaussian.
+        stripes: `columns`, `rows` or `both` of them have levels of their own, as uncooled thermal detectors give; the
+            spectrum leaves out the frequencies that they fill.
 
     Raises:
         UserError: the network or no evidence at all with another family.
@@ -84,8 +86,10 @@ class Spectral(KernelPrior):
         temper: float = 0.08,
         caution: float = 1.0,
         family: Family | None = None,
+        stripes: Stripes | None = None,
     ) -> None:
         super().__init__()
+        self.stripes: Stripes | None = stripes
         self.family = GaussianBlurs() if family is None else family
         if weights is not None and not self.is_gaussian:
             raise UserError(
@@ -159,7 +163,9 @@ class Spectral(KernelPrior):
         prior = belief(blur)
         numbers = len(blur.mean)
         starts = [torch.cat([start, prior.mean[numbers:]]) for start in self.family.starts(blur)]
-        best = search(periodogram(grey[0]), scale, self.family, prior, starts, self.temper)
+        best = search(
+            periodogram(grey[0], stripes=self.stripes), scale, self.family, prior, starts, self.temper
+        )
         if best.misfit > STRANGE:
             return self._typical(scale, "has a spectrum that blurred photographs do not have")
         shape, covariance = best.parameters[:numbers], best.covariance[:numbers, :numbers]

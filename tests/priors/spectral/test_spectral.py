@@ -19,7 +19,8 @@ from sr_lab.priors.spectral.flow import FlowKernels
 from sr_lab.priors.spectral.gaussian import GaussianBlurs
 from sr_lab.priors.spectral.line import LineMotions
 from sr_lab.priors.spectral.natural import belief
-from sr_lab.priors.spectral.periodogram import periodogram, sine_tapers
+from sr_lab.priors.spectral.optical import OpticalBlurs
+from sr_lab.priors.spectral.periodogram import Stripes, periodogram, sine_tapers
 from sr_lab.priors.spectral.shape import covariance, render, shape_of
 from sr_lab.priors.spectral.spectrum import log_spectrum, slope
 from sr_lab.priors.spectral.whittle import fit, search
@@ -83,6 +84,7 @@ def test_expected_spectrum_against_loops(scale: int) -> None:
 FAMILIES: dict[str, tuple[Family, list[float]]] = {
     "gaussian": (GaussianBlurs(), [-1.2, 0.3, -0.2]),
     "line": (LineMotions(), [1.9, 0.7]),
+    "optical": (OpticalBlurs(), [-0.1, 0.6, -1.5]),
     "flow": (FlowKernels("fkp_x3"), (0.3 * np.random.default_rng(0).standard_normal(225)).tolist()),
 }
 
@@ -110,12 +112,13 @@ def test_gain_is_that_of_the_rendered_kernel(name: str) -> None:
     shape = torch.tensor(shape, dtype=torch.float64)
     random = np.random.default_rng(1)
     fy, fx = random.uniform(-0.5, 0.5, 6), random.uniform(0, 0.5, 6)
-    kernel = family.render(shape[None], 3, 15)[0, 0].numpy()
+    kernel = family.render(shape[None], 3, 63 if name == "optical" else 15)[0, 0].numpy()
     gain = family.log_gain(shape, aliases(torch.tensor(fy), torch.tensor(fx), 3)).exp().numpy()
     for row, y, x in zip(gain, fy, fx, strict=True):
         wanted = [kernel_power(kernel, y + i, x + j, 3) for i in range(3) for j in range(3)]
         # of lines and Gaussians the continuous transform is taken: the lattice of pixels adds a little
-        np.testing.assert_allclose(row, wanted, atol={"flow": 1e-6, "gaussian": 5e-3, "line": 0.05}[name])
+        tolerance = {"flow": 1e-6, "gaussian": 5e-3, "line": 0.05, "optical": 0.01}[name]
+        np.testing.assert_allclose(row, wanted, atol=tolerance)
 
 
 @settings(deadline=None)
@@ -188,3 +191,29 @@ def test_a_bank_of_starts_finds_a_line() -> None:
     found = search(simulated, scale, family, prior, starts, temper=0.5).parameters
     assert found[0].exp().item() == pytest.approx(10.5, abs=0.2)
     assert math.remainder(found[1].item() - 2.2, math.pi) == pytest.approx(0, abs=0.02)
+
+
+def test_a_bank_of_starts_finds_a_defocus() -> None:
+    random = torch.Generator().manual_seed(0)
+    measured = periodogram(torch.rand(96, 96, generator=random), stripes="columns")
+    family, scale = OpticalBlurs(), 4
+    prior = belief(family.prior(scale))
+    truth = prior.mean.clone()
+    truth[:3] = torch.tensor([0.9, 4.3, 0.1]).log()
+    exponential = -torch.rand(len(measured.power), 10, generator=random, dtype=torch.float64).log().mean(1)
+    power = log_spectrum(truth, aliases(measured.fy, measured.fx, scale), family).exp() * exponential
+    simulated = type(measured)(power, measured.fy, measured.fx, 10.0)
+    starts = [torch.cat([start, prior.mean[3:]]) for start in family.starts(family.prior(scale))]
+    found = search(simulated, scale, family, prior, starts, temper=0.5).parameters
+    assert found[1].exp().item() == pytest.approx(4.3, abs=0.1)
+
+
+@pytest.mark.parametrize(("stripes", "turn"), [("columns", False), ("rows", True), ("both", False)])
+def test_stripes_reach_no_frequency_that_is_kept(stripes: Stripes, turn: bool) -> None:
+    random = torch.Generator().manual_seed(0)
+    scene = torch.rand(100, 120, generator=random)
+    levels = 0.3 * torch.rand(1, 120, generator=random)
+    striped, clean = (scene + levels, scene) if not turn else ((scene + levels).T, scene.T)
+    with_them, without = (periodogram(image, stripes=stripes).power for image in (striped, clean))
+    assert (with_them.log() - without.log()).abs().max() < 0.3  # side lobes of the tapers
+    assert (periodogram(striped).power.log() - periodogram(clean).power.log()).abs().max() > 1
