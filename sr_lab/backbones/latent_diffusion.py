@@ -14,6 +14,8 @@ from torch.nn import functional as F
 
 from sr_lab.backbones.image_to_image import starts_at_zero
 from sr_lab.backbones.swin_unet import SwinUNet
+from sr_lab.degradation.anchor import Anchor
+from sr_lab.degradation.resample import bicubic_upsample_aligned
 from sr_lab.diffusion.residual_shift import exponential
 from sr_lab.errors import UserError
 from sr_lab.weights.store import Checkpoint, load_weights, misfit
@@ -30,6 +32,7 @@ class LatentDiffusion(nn.Module):
         scale: 2, 4 or 8. The LR image joins the latent on its grid: at x2 by its 2x2 blocks, at x8 repeated.
         width, mult, blocks, swin_width, heads, window, built: of `SwinUNet`.
         steps, kappa: of the exponential schedule.
+        denoiser: in place of one of these sizes.
 
     Raises:
         UserError: another scale.
@@ -50,6 +53,7 @@ class LatentDiffusion(nn.Module):
         built: int = 32,
         steps: int = 15,
         kappa: float = 2.0,
+        denoiser: SwinUNet | None = None,
     ) -> None:
         super().__init__()
         if scale not in (2, 4, 8):
@@ -70,18 +74,26 @@ class LatentDiffusion(nn.Module):
             "kappa": kappa,
         }
         self.schedule = exponential(steps, kappa)
-        condition = channels * (4 if scale == 2 else 1)
-        self.denoiser = SwinUNet(
-            FACTOR**2 * channels, condition, width, mult, blocks, swin_width, heads, window, built
-        )
-        last = self.denoiser.out[2]
-        assert isinstance(last, nn.Conv2d)
-        starts_at_zero(last)
+        if denoiser is None:
+            condition = channels * (4 if scale == 2 else 1)
+            denoiser = SwinUNet(
+                FACTOR**2 * channels, condition, width, mult, blocks, swin_width, heads, window, built
+            )
+            last = denoiser.out[2]
+            assert isinstance(last, nn.Conv2d)
+            starts_at_zero(last)
+        self.denoiser = denoiser
 
     @property
     def multiple(self) -> int:
         """LR sides must be multiples of it."""
         return max(FACTOR // self.scale, 1)
+
+    def enlarge(
+        self, lr: Float[Tensor, "b c h w"], anchor: Anchor = "block_center", phase: int = 0
+    ) -> Float[Tensor, "b c hs ws"]:
+        """MATLAB's bicubic on the HR grid of a degradation: what the chain starts from."""
+        return bicubic_upsample_aligned(lr, self.scale, anchor, phase)
 
     def encode(self, image: Float[Tensor, "b c h w"]) -> Float[Tensor, "b z hf wf"]:
         """Images in [0, 1] to latents in [-1, 1]."""
@@ -150,13 +162,12 @@ class LatentDiffusion(nn.Module):
         return self.decode(z)
 
 
-def load_diffusion(weights: str) -> LatentDiffusion:
-    """A trained network by name in `sr-lab weights list`, or by path.
+def diffusion_from(checkpoint: Checkpoint, where: str) -> LatentDiffusion:
+    """Build the network that a checkpoint describes and load it strictly.
 
     Raises:
         UserError: not the weights of such a network.
     """
-    checkpoint: Checkpoint = load_weights(weights)
     arguments = dict(checkpoint.architecture)
     try:
         if arguments.pop("kind", None) != LatentDiffusion.kind:
@@ -166,7 +177,16 @@ def load_diffusion(weights: str) -> LatentDiffusion:
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise UserError(
             f"these weights are no diffusion network ({misfit(error)})",
-            where=weights,
+            where=where,
             fix="expected weights.pt of experiment=train_ir_diffusion",
         ) from error
     return net.eval()
+
+
+def load_diffusion(weights: str) -> LatentDiffusion:
+    """A trained network by name in `sr-lab weights list`, or by path.
+
+    Raises:
+        UserError: not the weights of such a network.
+    """
+    return diffusion_from(load_weights(weights), weights)

@@ -11,7 +11,6 @@ from torch.nn import functional as F
 from sr_lab.backbones.latent_diffusion import LatentDiffusion
 from sr_lab.data.sample import Restored, Sample
 from sr_lab.degradation.chain import Degradation
-from sr_lab.degradation.resample import bicubic_upsample_aligned
 from sr_lab.errors import UserError
 from sr_lab.methods.base import Method
 from sr_lab.methods.tiles import Tile, restored_rows
@@ -104,7 +103,7 @@ def restored(
     def piece(part: Tensor, place: Tile | None = None) -> Tensor:
         height, width = part.shape[-2:]
         part = F.pad(part, (0, -width % network.multiple, 0, -height % network.multiple), mode="replicate")
-        enlarged = bicubic_upsample_aligned(part, scale, degradation.anchor, degradation.phase)
+        enlarged = network.enlarge(part, degradation.anchor, degradation.phase)
         correct = partial(_consistent, part, degradation, consistency) if consistency else None
         sr = network.sample(part, enlarged, generators, steps, stochastic, correct)
         return sr[..., : height * scale, : width * scale]

@@ -10,7 +10,6 @@ from torch import Tensor
 from sr_lab.backbones.latent_diffusion import LatentDiffusion
 from sr_lab.data.sample import Restored, Sample
 from sr_lab.degradation.chain import Degradation, Degraded, keyed_generator
-from sr_lab.degradation.resample import bicubic_upsample_aligned
 from sr_lab.diffusion.guidance import Guidance, Prediction, Unguided
 from sr_lab.diffusion.residual_shift import Latent
 from sr_lab.methods.diffusion import restored
@@ -70,7 +69,7 @@ class FitDiffusion(PatchTraining):
         """At one random step an image; each term is logged under its name."""
         net, lr = self.network, degraded.lr
         z0 = net.encode(hr)
-        zy = net.encode(bicubic_upsample_aligned(lr, net.scale, degradation.anchor, degradation.phase))
+        zy = net.encode(net.enlarge(lr, degradation.anchor, degradation.phase))
         noise, generator = self.noise(z0)
         step = torch.randint(net.schedule.steps, (len(z0),), generator=generator).to(z0.device)
         return self.guided(net.schedule.noised(z0, zy, step, noise), step, zy, degraded.lr, z0, hr)
@@ -132,7 +131,7 @@ class DistilDiffusion(FitDiffusion):
     ) -> Float[Tensor, ""]:
         """Squared error to the teacher's latent, plus guidance by the HR image."""
         net, lr, last = self.network, degraded.lr, self.network.schedule.steps - 1
-        enlarged = bicubic_upsample_aligned(lr, net.scale, degradation.anchor, degradation.phase)
+        enlarged = net.enlarge(lr, degradation.anchor, degradation.phase)
         zy = net.encode(enlarged)
         noise, _ = self.noise(zy)
         z = start = net.schedule.start(zy, noise)

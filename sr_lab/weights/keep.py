@@ -42,6 +42,7 @@ def recognise(checkpoint: Checkpoint, where: str) -> tuple[str, str]:
         UserError: none of the kinds we know.
     """
     from sr_lab.backbones.kernel_net import kernel_net_from
+    from sr_lab.backbones.latent_diffusion import LatentDiffusion, diffusion_from
     from sr_lab.backbones.trained import is_image_to_image, network_from
     from sr_lab.backbones.usrnet import usrnet_from
     from sr_lab.priors.flow import flow_from, scale_of
@@ -69,6 +70,13 @@ def recognise(checkpoint: Checkpoint, where: str) -> tuple[str, str]:
         )
         bands = "" if net.channels is None else f" for {net.channels} bands"
         return kind, f"{what}{bands} at x{net.scale}, {count:,} parameters"
+    if checkpoint.architecture.get("kind") == LatentDiffusion.kind:
+        net = diffusion_from(checkpoint, where)
+        count = sum(p.numel() for p in net.parameters())
+        return (
+            net.kind,
+            f"residual-shift diffusion for {net.channels} channels at x{net.scale}, {count:,} parameters",
+        )
     raise UserError(
         f"no network that is known here (first key '{next(iter(checkpoint.state))}')",
         where=where,

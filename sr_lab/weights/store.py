@@ -127,8 +127,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
     architecture: dict[str, Any] = {}
     if isinstance(data, dict) and "state" in data and isinstance(data.get("architecture"), dict):
         data, architecture = data["state"], data["architecture"]
-    elif isinstance(data, dict) and set(data) == {"model_state"}:  # FKP_x2.pt, ...
-        data = data["model_state"]
+    for key in ("model_state", "state_dict"):  # FKP_x2.pt, ...; what Lightning and ResShift write
+        if isinstance(data, dict) and isinstance(data.get(key), dict):
+            data = data[key]
     if not isinstance(data, dict) or not data or not all(isinstance(v, Tensor) for v in data.values()):
         raise UserError(
             "no state dict inside",

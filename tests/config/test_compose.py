@@ -36,6 +36,19 @@ FILL = {
     ("method", "feedforward"): ["backbone=trained", "backbone.weights=/tmp/net.pt"],
     ("method", "fit_feedforward"): ["trainer.max_steps=1", "backbone=residual"],
     ("backbone", "trained_diffusion"): ["backbone.weights=/tmp/net.pt", "method=diffusion"],
+    ("backbone", "published_diffusion"): [
+        *(
+            "backbone.unet=/tmp/unet.pth",
+            "backbone.autoencoder=/tmp/vq.pth",
+            "method=diffusion",
+            "scene=infrared",
+        )
+    ],
+    ("experiment", "train_ir_diffusion_guided"): ["backbone.weights=/tmp/net.pt"],
+    **{
+        ("method/guidance", choice): ["experiment=train_ir_diffusion"] for choice in GROUPS["method/guidance"]
+    },
+    ("method", "fit_flow_optical"): ["trainer.max_epochs=1"],
     ("experiment", "diffusion"): ["backbone.weights=/tmp/net.pt"],
     ("experiment", "train_ir_diffusion_onestep"): ["backbone.weights=/tmp/net.pt"],
     ("method", "diffusion"): ["backbone=trained_diffusion", "backbone.weights=/tmp/net.pt"],
@@ -59,9 +72,11 @@ def test_every_yaml_composes_and_validates(group: str, choice: str) -> None:
         node = {str(key): value for key, value in node.items()}
         check_component(node, group, ("sr_lab.sweep.",))
     name = node.get("name") if isinstance(node, dict) else getattr(node, "name", None)
-    assert group in ("experiment", "prior/kernels", "sweep") or name == choice or choice == "none", (
-        "the label in a table is the file's name"
-    )
+    assert (
+        group in ("experiment", "prior/kernels", "method/guidance", "sweep")
+        or name == choice
+        or choice == "none"
+    ), "the label in a table is the file's name"
 
 
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
