@@ -68,6 +68,8 @@ class Degradation(nn.Module):
     Source: FKP and DKP benchmarks; every convention that their code fixes is an option here.
     """
 
+    forward_is_exact = True  # with a sample's kernel, `forward` is what `degrade` did but for the corruptions
+
     def __init__(
         self,
         scale: int,

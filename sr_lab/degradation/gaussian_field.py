@@ -128,6 +128,8 @@ class VaryingBlur(Degradation):
         corruptions, anchor, boundary, phase: as in `Degradation`.
     """
 
+    forward_is_exact = False
+
     def __init__(
         self,
         scale: int,

@@ -114,6 +114,8 @@ class SpectralBlur(Degradation):
         corruptions, anchor, boundary, phase: as in `Degradation`.
     """
 
+    forward_is_exact = False
+
     def __init__(
         self,
         scale: int,

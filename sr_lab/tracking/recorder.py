@@ -195,8 +195,8 @@ class Recorder(pl.Callback):
         return values, notes
 
     def _again(self, sr: Tensor, sample: Sample) -> Tensor | None:
-        """SR through the degradation, without noise; None where nobody asks or it is not known: real LR images."""
-        if not needs_again(self.metrics) or sample.hr is None:
+        """SR through the degradation, without noise; None where nobody asks or it is not known."""
+        if not needs_again(self.metrics) or sample.hr is None or not self.degradation.forward_is_exact:
             return None
         if (sample.kernel is None) != (self.degradation.kernels is None):
             return None
