@@ -269,8 +269,19 @@ def dashboard_command(
 
 
 @app.command("doctor")
-def doctor_command() -> None:
+def doctor_command(
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Judge the images below it instead: were they enlarged before?"),
+    ] = None,
+) -> None:
     """What this machine has: devices, extras, weights, data; and a fix for each thing missing."""
+    if data is not None:
+        from sr_lab.data.audit import report
+
+        for line in report(data):
+            typer.echo(line)
+        return
     from sr_lab.commands.doctor import as_text, examine
 
     findings = examine()

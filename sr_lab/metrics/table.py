@@ -11,6 +11,7 @@ from torch import Tensor
 from sr_lab.errors import UserError
 from sr_lab.metrics import kernel as kernels
 from sr_lab.metrics import spectral, thermal
+from sr_lab.metrics.edge import slanted_edge
 from sr_lab.metrics.image import AnyImages, aligned_psnr, psnr, ssim
 from sr_lab.metrics.perceptual import MetricUnavailable, facts, perceptual
 from sr_lab.metrics.protocol import Protocol
@@ -28,7 +29,7 @@ class Metric:
 
     Args:
         higher_is_better: its direction.
-        unit: `dB`, `px` or nothing.
+        unit: `dB`, `px` and the like, or nothing.
         needs: what it is computed from, in the order that `measure` takes it.
         scenes: the scenes it is meant for.
         protocol: the line for a table, given the scale.
@@ -244,6 +245,13 @@ def _thermal(
     )
 
 
+def _mtf50(scale: int, sr: Tensor) -> Tensor:
+    try:
+        return sr.new_tensor([slanted_edge(image.mean(0).cpu().numpy()).mtf50 for image in sr])
+    except UserError as error:
+        raise MetricUnavailable(error.what, error.fix) from error
+
+
 def _left_out(sr: Tensor, hr: Tensor) -> str:
     dark = spectral.dark_bands(hr).sum(1)
     bands = ", ".join(f"{count} of {hr.shape[1]}" for count in dark.tolist() if count)
@@ -329,6 +337,16 @@ METRICS: dict[str, Metric] = {
     "consistency": _thermal(thermal.consistency, "rms of D(SR) - LR", "again", "lr", "gain"),
     "stripes": _thermal(
         thermal.stripes, "spread of column means about their neighbours' in SR, of the range", "sr", unit="%"
+    ),
+    "mtf50": Metric(
+        higher_is_better=True,
+        unit="cycles/px",
+        needs=("sr",),
+        scenes=("infrared",),
+        protocol=lambda scale: (
+            "frequency of half contrast at the slanted edge of an image of one edge, ISO 12233"
+        ),
+        measure=_mtf50,
     ),
     "cc": _of_cube(spectral.cc, "mean over bands of Pearson's correlation, constant bands left out"),
     "rmse": _of_cube(spectral.rmse, "root of the mean squared error over all bands", higher_is_better=False),
