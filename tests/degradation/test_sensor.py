@@ -61,7 +61,8 @@ def test_a_perfect_sensor_changes_nothing() -> None:
 )
 def test_each_part_alone(part: str, constant: int | None) -> None:
     x = image(2, 1, 90, 100)
-    y, level = Sensor(**{part: (0.02, 0.02)})(x, generator())
+    options: dict[str, Any] = {part: (0.02, 0.02)}
+    y, level = Sensor(**options)(x, generator())
     added = y - x
     assert added.std().item() == pytest.approx(0.02, rel=0.05)
     if constant is not None:
