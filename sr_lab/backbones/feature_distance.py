@@ -83,7 +83,7 @@ def vgg_features(weights: str) -> FeatureDistance:
     """
     from torchvision.models import vgg16
 
-    network = vgg16(weights=None).features
+    network = cast(nn.Sequential, vgg16(weights=None).features)
     state = {
         k.removeprefix("features."): v for k, v in load_weights(weights).state.items() if "features." in k
     }

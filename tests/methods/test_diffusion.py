@@ -1,6 +1,7 @@
 """Training on one patch, restoration that repeats itself, distillation, checkpoints."""
 
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import torch
@@ -27,8 +28,13 @@ def bicubic(scale: int = 4) -> Degradation:
     return Degradation(scale, None, anchor="block_center")
 
 
-def bound(method: Diffusion | FitDiffusion, monkeypatch: pytest.MonkeyPatch | None = None):
-    method.bind(bicubic(method.backbone.scale), seed=3)  # pyright: ignore[reportArgumentType]
+Bound = TypeVar("Bound", Diffusion, FitDiffusion, DistilDiffusion)
+
+
+def bound(method: Bound, monkeypatch: pytest.MonkeyPatch | None = None) -> Bound:
+    network = method.backbone
+    assert isinstance(network, LatentDiffusion)
+    method.bind(bicubic(network.scale), seed=3)
     if monkeypatch:
         for name in ("log", "log_dict"):
             monkeypatch.setattr(method, name, lambda *args, **kwargs: None)
@@ -37,8 +43,16 @@ def bound(method: Diffusion | FitDiffusion, monkeypatch: pytest.MonkeyPatch | No
 
 def stir(net: LatentDiffusion) -> LatentDiffusion:
     """As if trained: the last layer no longer clear."""
-    torch.nn.init.normal_(net.denoiser.out[2].weight, std=0.05, generator=torch.Generator().manual_seed(0))
+    last = net.denoiser.out[2]
+    assert isinstance(last, torch.nn.Conv2d)
+    torch.nn.init.normal_(last.weight, std=0.05, generator=torch.Generator().manual_seed(0))
     return net.eval()
+
+
+def step(method: FitDiffusion, hr: torch.Tensor, k: int) -> torch.Tensor:
+    loss = method.training_step(hr, k)
+    assert isinstance(loss, torch.Tensor)
+    return loss
 
 
 def images(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -46,7 +60,7 @@ def images(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("guidance", [None, Added({"log_spectrum": 0.001, "thermal_order": 1.0})])
-def test_training_beats_bicubic_on_its_patch(guidance: Added | None, monkeypatch):
+def test_training_beats_bicubic_on_its_patch(guidance: Added | None, monkeypatch: pytest.MonkeyPatch):
     net = network()
     method = bound(FitDiffusion(net, 80, guidance, 3, warmup=1), monkeypatch)
     hr = imresize(images(1, 1, 8, 8), 4)
@@ -54,7 +68,7 @@ def test_training_beats_bicubic_on_its_patch(guidance: Added | None, monkeypatch
     for k in range(80):
         monkeypatch.setattr(FitDiffusion, "global_step", k)
         adam.zero_grad()
-        method.training_step(hr, k).backward()
+        step(method, hr, k).backward()
         adam.step()
     lr = bicubic().degrade(hr, torch.Generator()).lr
     sample = Sample(lr, 4, ["a"])
@@ -92,19 +106,21 @@ def test_tiles_cover_the_image_and_repeat_themselves():
 def test_one_step_learns_the_chain_of_its_teacher(monkeypatch: pytest.MonkeyPatch):
     net = stir(network())
     method = bound(DistilDiffusion(net, 60), monkeypatch)
-    taught = {key: value.clone() for key, value in method.teacher.state_dict().items()}
+    teacher = method.teacher
+    assert isinstance(teacher, LatentDiffusion)
+    taught = {key: value.clone() for key, value in teacher.state_dict().items()}
     hr = imresize(images(1, 1, 8, 8), 4)
     adam = torch.optim.Adam(net.parameters(), 1e-3)
     errors = []
     for k in range(60):
         monkeypatch.setattr(FitDiffusion, "global_step", k)
         adam.zero_grad()
-        loss = method.training_step(hr, k)
+        loss = step(method, hr, k)
         loss.backward()
         adam.step()
         errors.append(loss.item())
     assert sum(errors[-5:]) < 0.5 * sum(errors[:5])
-    assert all(torch.equal(value, taught[key]) for key, value in method.teacher.state_dict().items())
+    assert all(torch.equal(value, taught[key]) for key, value in teacher.state_dict().items())
 
 
 def test_a_checkpoint_rebuilds_the_network(tmp_path: Path):
