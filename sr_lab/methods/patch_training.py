@@ -31,7 +31,7 @@ class PatchTraining(Method):
         self, backbone: nn.Module, max_steps: int, lr: float, weight_decay: float, warmup: int
     ) -> None:
         super().__init__()
-        self.backbone = backbone.to(memory_format=torch.channels_last)
+        self.backbone = backbone.to(memory_format=torch.channels_last).train()
         self.max_steps, self.lr, self.weight_decay, self.warmup = max_steps, lr, weight_decay, warmup
 
     @abstractmethod
