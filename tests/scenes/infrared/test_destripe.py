@@ -35,6 +35,14 @@ def test_an_image_without_stripes_stays() -> None:
     assert (without_stripes(scene()) - scene()).abs().max() < 0.005
 
 
+def test_a_facade_is_no_stripe() -> None:
+    """Columns of a building over half of the height, as wide as stripes."""
+    image = scene()
+    facade = white_stripes(0.1)
+    image[..., 40:88, :] += facade
+    assert column_offsets(image).abs().max() < 0.01
+
+
 def test_an_object_of_less_than_half_the_height_is_no_stripe() -> None:
     image = scene()
     image[..., :40, 50] += 0.5
