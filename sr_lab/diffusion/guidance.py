@@ -82,7 +82,8 @@ class _Guided(Guidance):
         super().__init__()
         self.features = features
         more: dict[str, Loss] = {} if features is None else {"features": features}
-        self.losses = WeightedLosses(terms, more)
+        used = {name: weight for name, weight in terms.items() if weight or name != "features"}
+        self.losses = WeightedLosses(used, more)
 
     def of(self, prediction: Prediction) -> tuple[Float[Tensor, ""], Terms]:
         """The guidance loss of a prediction: the mean over its images."""

@@ -158,3 +158,7 @@ def test_an_unknown_blur_has_no_data_gradient():
     method.bind(Degradation(4, GaussianKernels(4)), seed=0)
     with pytest.raises(UserError, match="drawn at random"):
         method.restore(Sample(images(1, 1, 8, 8), 4, ["a"]))
+
+
+def test_the_twin_is_of_the_size_that_a_core_trains():
+    assert sum(p.numel() for p in LatentDiffusion(1).parameters()) == 1_889_164

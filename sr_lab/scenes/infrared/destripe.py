@@ -9,7 +9,7 @@ NEIGHBOURS = 15  # columns over which a scene's own columns vary slowly
 TINY = 1e-20
 SPREAD = 1.4826  # of a normal distribution over its median absolute deviation
 MEDIAN = 1.2533  # standard error of a median over that of a mean
-ALIKE = 20.0  # rows that repeat each other: a scene is no white noise
+ALIKE = 4.0  # rows that repeat each other: a scene is no white noise
 STRIPS = 4  # of rows, which must agree
 AGREED = (
     0.6  # of the power of the strips is common: 0.74 to 0.95 on frames with stripes, below 0.55 on others
