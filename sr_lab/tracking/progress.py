@@ -96,5 +96,6 @@ def quiet() -> None:
         ".*TypedStorage is deprecated.*",
         ".*`isinstance\\(treespec.*",
         ".*`srun` command is available.*",  # jobs of a sweep do not need it
+        ".*module\\(s\\) in eval mode at the start of training.*",  # teachers and features are frozen on purpose
     ):
         warnings.filterwarnings("ignore", pattern)
