@@ -59,11 +59,9 @@ def test_a_run_measures_in_kelvin(tmp_path: Path) -> None:
 def test_diffusion_is_trained_guided_distilled_and_used(tmp_path: Path) -> None:
     (tmp_path / "frames").mkdir()
     tifffile.imwrite(tmp_path / "frames" / "a_cK.tiff", scene(64, 72))
-    shared = [
-        "dataset=frames", f"dataset.images.root={tmp_path / 'frames'}", "dataset.patch_size=32",
-        "+dataset.patches_per_batch=1",
-        f"+dataset.validation={{_target_: sr_lab.data.frames.Frames, root: {tmp_path / 'frames'}}}", "tracking=none", f"out={tmp_path / 'runs'}", "scale=4",
-    ]  # fmt: skip
+    frames = f"{{_target_: sr_lab.data.frames.Frames, root: {tmp_path / 'frames'}}}"
+    shared = ["dataset=frames", f"dataset.images.root={tmp_path / 'frames'}", "scale=4"]
+    shared += ["tracking=none", f"out={tmp_path / 'runs'}"]
     training = [
         *shared,
         "trainer=cpu",
@@ -71,6 +69,7 @@ def test_diffusion_is_trained_guided_distilled_and_used(tmp_path: Path) -> None:
         "trainer.batches_per_epoch=2",
         "method.warmup=1",
     ]
+    training += ["dataset.patch_size=32", "+dataset.patches_per_batch=1", f"+dataset.validation={frames}"]
     small = [
         "backbone.width=8", "backbone.mult=[1,1]", "backbone.swin_width=8", "backbone.window=4", "backbone.built=8",
         "backbone.steps=3",
