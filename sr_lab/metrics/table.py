@@ -331,8 +331,8 @@ METRICS: dict[str, Metric] = {
         measure=lambda scale, sr, hr: ssim(sr, hr, _grey(scale)),
     ),
     "rmse_unit": _thermal(thermal.rmse_unit, "root mean squared error", "sr", "hr", "gain"),
-    "hot_spot": _thermal(thermal.hot_spot, "hottest pixel, SR - HR", "sr", "hr", "gain"),
-    "hot_area": _thermal(thermal.hot_area, "99.9th percentile, SR - HR", "sr", "hr", "gain"),
+    "hot_spot": _thermal(thermal.hot_spot, "hottest pixel, |SR - HR|", "sr", "hr", "gain"),
+    "hot_area": _thermal(thermal.hot_area, "99.9th percentile, |SR - HR|", "sr", "hr", "gain"),
     "drift": _thermal(thermal.drift, "mean, |SR - LR|", "sr", "lr", "gain"),
     "consistency": _thermal(thermal.consistency, "rms of D(SR) - LR", "again", "lr", "gain"),
     "stripes": _thermal(

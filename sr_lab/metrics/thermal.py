@@ -24,14 +24,14 @@ def rmse_unit(sr: Images, hr: AnyImages, gain: Gains) -> Scores:
 
 
 def hot_spot(sr: Images, hr: AnyImages, gain: Gains) -> Scores:
-    """Error of the hottest pixel, max SR - max HR, in the file's unit; below 0: the spot is lost."""
-    return gain.double() * (sr.double().amax((1, 2, 3)) - hr.double().amax((1, 2, 3)))
+    """Error of the hottest pixel, |max SR - max HR|, in the file's unit."""
+    return gain.double() * (sr.double().amax((1, 2, 3)) - hr.double().amax((1, 2, 3))).abs()
 
 
 def hot_area(sr: Images, hr: AnyImages, gain: Gains) -> Scores:
-    """Error of the 99.9th percentile, SR - HR, in the file's unit."""
+    """Error of the 99.9th percentile, |SR - HR|, in the file's unit."""
     top = [torch.quantile(image.double().flatten(1), HOT, dim=1) for image in (sr, hr)]
-    return gain.double() * (top[0] - top[1])
+    return gain.double() * (top[0] - top[1]).abs()
 
 
 def drift(sr: Images, lr: AnyImages, gain: Gains) -> Scores:

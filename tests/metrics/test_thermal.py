@@ -17,9 +17,11 @@ def test_errors_are_in_the_files_unit() -> None:
     sr, hr, gain = SR.double().numpy(), HR.double().numpy(), GAIN.double().numpy()
     rmse = gain * np.sqrt(((sr - hr) ** 2).mean((1, 2, 3)))
     np.testing.assert_allclose(thermal.rmse_unit(SR, HR, GAIN), rmse)
-    np.testing.assert_allclose(thermal.hot_spot(SR, HR, GAIN), gain * (sr.max((1, 2, 3)) - hr.max((1, 2, 3))))
+    np.testing.assert_allclose(
+        thermal.hot_spot(SR, HR, GAIN), gain * abs(sr.max((1, 2, 3)) - hr.max((1, 2, 3)))
+    )
     top = [np.quantile(one.reshape(2, -1), 0.999, axis=1) for one in (sr, hr)]
-    np.testing.assert_allclose(thermal.hot_area(SR, HR, GAIN), gain * (top[0] - top[1]))
+    np.testing.assert_allclose(thermal.hot_area(SR, HR, GAIN), gain * abs(top[0] - top[1]))
     lr = torch.nn.functional.avg_pool2d(HR, 2)
     assert thermal.drift(HR, lr, GAIN).max() < 1e-5
     np.testing.assert_allclose(thermal.drift(HR + 0.5, lr, GAIN), 0.5 * gain, rtol=1e-5)
