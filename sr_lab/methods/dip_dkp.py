@@ -32,8 +32,7 @@ class DipDkp(Joint):
         samples: random kernels a step; 0 makes no such step.
         warm_up: steps towards one random kernel each, before the first image update of a cold start.
         gradient_weight, gradient_exponent: of the penalty on the image; see `gradient_penalty`.
-        lr, input_scale, precision, trace_every, weight_average, patience, renormalise, noise_level, stripes: as in
-            `Joint`.
+        lr, input_scale, precision, trace_every, weight_average, patience, renormalise, noise_level: as in `Joint`.
 
     Source: Yang et al., CVPR 2024; loop and counts of the released code. One blur and one backward pass serve image
     and kernel, and one forward pass serves the random kernels and the update that follows: all as published,
@@ -65,7 +64,6 @@ class DipDkp(Joint):
         patience: int | None = None,
         renormalise: bool = True,
         noise_level: float | None = 0.0,
-        stripes: Literal["columns"] | None = None,
     ) -> None:
         super().__init__(
             prior,
@@ -82,7 +80,6 @@ class DipDkp(Joint):
             patience,
             renormalise,
             noise_level,
-            stripes,
         )
         if min(inner, kernel_every) < 1:
             raise UserError(

@@ -25,7 +25,6 @@ from sr_lab.metrics.kernel import kernel_psnr
 from sr_lab.metrics.protocol import Protocol
 from sr_lab.metrics.spectral import psnr_cube
 from sr_lab.priors.base import KernelPrior
-from sr_lab.scenes.infrared.destripe import column_offsets
 
 ImagePrior = Callable[..., SkipNet]
 Update = tuple[Float[Tensor, " b"], Float[Tensor, "b c hs ws"], Float[Tensor, "b 1 k k"]]
@@ -80,8 +79,6 @@ class Joint(Method):
         patience: stop after this many iterations without a lower loss (of any image in the batch).
         renormalise: divide the kernel by its sum before the solver.
         noise_level: that the solver is told; None: what the degradation added.
-        stripes: `columns` have levels of their own, as thermal detectors give them: what all rows of the residual agree
-            on does not count in D. The solver gets the image without the levels that are found at the end.
     """
 
     pictures = True
@@ -102,14 +99,13 @@ class Joint(Method):
         patience: int | None,
         renormalise: bool,
         noise_level: float | None,
-        stripes: Literal["columns"] | None,
     ) -> None:
         super().__init__()
         self.prior, self.backbone, self.solver, self.start = prior, backbone, solver, start
         self.iterations, self.ssim_iterations, self.lr = iterations, ssim_iterations, lr
         self.input_scale, self.precision, self.trace_every = input_scale, precision, trace_every
         self.weight_average, self.patience = weight_average, patience
-        self.renormalise, self.noise_level, self.stripes = renormalise, noise_level, stripes
+        self.renormalise, self.noise_level = renormalise, noise_level
 
     @abstractmethod
     def updates(self, course: Course) -> Iterator[Update]:
@@ -128,7 +124,7 @@ class Joint(Method):
             noise = noise_of(sample, self.noise_level)
             image = solve(
                 solver_for(self.solver, sample),
-                self._striped_less(sample.lr, image, kernel),
+                sample.lr,
                 kernel,
                 sample.scale,
                 noise,
@@ -137,13 +133,6 @@ class Joint(Method):
                 self.degradation.phase,
             )
         return Restored(image, kernel, trace, time.perf_counter() - started, stages)
-
-    def _striped_less(self, lr: Tensor, image: Tensor, kernel: Tensor) -> Tensor:
-        """LR without the columns' levels that image and kernel leave unexplained."""
-        if self.stripes is None:
-            return lr
-        with torch.no_grad():
-            return lr - column_offsets(lr - self.degradation(image, kernel))
 
     def estimate(
         self, sample: Sample
@@ -201,8 +190,6 @@ class Joint(Method):
 
     def distance(self, out: Tensor, lr: Tensor, iteration: int) -> Float[Tensor, " b"]:
         """Data term D per image."""
-        if self.stripes is not None:
-            out = out + column_offsets((lr - out).detach())
         if iteration <= self.ssim_iterations:
             return 1 - ssim(out, lr)
         return ((out - lr) ** 2).flatten(1).mean(1)

@@ -32,7 +32,6 @@ class ZeroShot(Joint):
         patience: int | None = None,
         renormalise: bool = True,
         noise_level: float | None = 0.0,
-        stripes: Literal["columns"] | None = None,
     ) -> None:
         super().__init__(
             prior,
@@ -49,7 +48,6 @@ class ZeroShot(Joint):
             patience,
             renormalise,
             noise_level,
-            stripes,
         )
 
     def updates(self, course: Course) -> Iterator[Update]:

@@ -59,6 +59,12 @@ class Plan:
         return "\n".join(lines)
 
 
+def _name(folder: Path) -> str:
+    """Of the runs: studies of one name in different folders, such as `training`, must not share theirs."""
+    place = folder.resolve()
+    return place.name if place.parent.name in ("", "experiments") else f"{place.parent.name}_{place.name}"
+
+
 def plan(folder: Path, overrides: Sequence[str] = (), config_dirs: Sequence[str] = ()) -> Plan:
     """Read a study and validate every cell; nothing runs.
 
@@ -72,7 +78,7 @@ def plan(folder: Path, overrides: Sequence[str] = (), config_dirs: Sequence[str]
     """
     grid = read_grid(folder / GRID)
     cells = grid.cells()
-    name = folder.resolve().name
+    name = _name(folder)
     jobs = [
         [*grid.overrides(cell, seed), f"name={name}", *overrides] for cell in cells for seed in grid.seeds
     ]
