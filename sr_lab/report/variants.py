@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sr_lab.config.signature import EXCLUDED, EXCLUDED_TRAINER
@@ -16,7 +16,7 @@ MAX_COLUMNS = 4
 def variant_columns(groups: Sequence[Group]) -> dict[str, list[str]]:
     """Column titles and a value per group; empty if the labels alone tell the groups apart.
 
-    Settings where a few of them do, else names of runs, else the first digits of signatures.
+    Settings where a few of them do, all that differ or those that tell most, else names of runs, else the first digits of signatures.
     """
     twins: dict[tuple[object, ...], list[int]] = defaultdict(list)
     for index, group in enumerate(groups):
@@ -38,7 +38,7 @@ def variant_columns(groups: Sequence[Group]) -> dict[str, list[str]]:
     ]
     candidates = [
         {_title(key): [_value(found.get(key, ABSENT)) for found in settings] for key in chosen}
-        for chosen in (shared, keys)
+        for chosen in (shared, keys, _telling(keys, settings, alike))
         if len(chosen) <= MAX_COLUMNS
     ]
     candidates.append({"run": [group.runs[0].record.name for group in groups]})
@@ -47,6 +47,25 @@ def variant_columns(groups: Sequence[Group]) -> dict[str, list[str]]:
         if all(len({rows[member] for member in members}) == len(members) for members in alike):
             return columns
     return {"signature": [group.signature[:8] for group in groups]}
+
+
+def _telling(
+    keys: Iterable[str], settings: Sequence[Mapping[str, str]], alike: Sequence[Sequence[int]]
+) -> list[str]:
+    """Keys that tell the most rows apart, one after the other, until nothing is gained."""
+    chosen: list[str] = []
+
+    def kinds(of: Sequence[str]) -> int:
+        return sum(len({tuple(settings[m].get(key) for key in of) for m in members}) for members in alike)
+
+    left = list(keys)
+    while left:
+        best = max(left, key=lambda key: kinds([*chosen, key]))
+        if kinds([*chosen, best]) == kinds(chosen):
+            break
+        chosen.append(best)
+        left.remove(best)
+    return chosen
 
 
 def _title(key: str) -> str:

@@ -172,6 +172,21 @@ def test_equal_labels_are_told_apart_by_their_settings(make_run: Callable[..., P
     assert [row.title for row in table.rows] == ["0.1", "0.5"]
 
 
+def test_of_many_settings_those_that_tell_rows_apart(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    """Two kinds of guidance, one of them with settings of its own that mostly go together."""
+    more = {"rho": 0.5, "through": "latent", "blocks": 4, "weights": "net"}
+    kinds: list[dict[str, object]] = [
+        {"kind": "none"},
+        {"kind": "in", "sign": "a"} | more,
+        {"kind": "in", "sign": "b"} | more,
+    ]
+    for index, guidance in enumerate(kinds):
+        make_run(f"r{index}", signature=f"{index}", config={"seed": 0, "method": {"guidance": guidance}})
+    table = _table(tmp_path)
+    assert table.label_titles == ["method.guidance.sign"]
+    assert sorted(row.title for row in table.rows) == ["a", "b", "–"]
+
+
 def test_else_by_name_else_by_signature(make_run: Callable[..., Path], tmp_path: Path) -> None:
     make_run("a", signature="aaaaaaaaaaaa", name="one")
     make_run("b", signature="bbbbbbbbbbbb", name="two")
