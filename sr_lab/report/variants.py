@@ -16,7 +16,8 @@ MAX_COLUMNS = 4
 def variant_columns(groups: Sequence[Group]) -> dict[str, list[str]]:
     """Column titles and a value per group; empty if the labels alone tell the groups apart.
 
-    Settings where a few of them do, all that differ or those that tell most, else names of runs, else the first digits of signatures.
+    Settings: all that differ if they are few, or those that tell most; else names of runs, else the first digits of
+    signatures.
     """
     twins: dict[tuple[object, ...], list[int]] = defaultdict(list)
     for index, group in enumerate(groups):

@@ -6,6 +6,7 @@ from pathlib import Path
 from sr_lab.report.aggregate import group_runs
 from sr_lab.report.collection import collect
 from sr_lab.report.table import Cell, Table, _told_apart, build_table
+from sr_lab.report.wording import ABSENT
 from sr_lab.tracking.record import Measures
 
 
@@ -184,7 +185,7 @@ def test_of_many_settings_those_that_tell_rows_apart(make_run: Callable[..., Pat
         make_run(f"r{index}", signature=f"{index}", config={"seed": 0, "method": {"guidance": guidance}})
     table = _table(tmp_path)
     assert table.label_titles == ["method.guidance.sign"]
-    assert sorted(row.title for row in table.rows) == ["a", "b", "–"]
+    assert sorted(row.title for row in table.rows) == ["a", "b", ABSENT]
 
 
 def test_else_by_name_else_by_signature(make_run: Callable[..., Path], tmp_path: Path) -> None:
