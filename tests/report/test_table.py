@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from sr_lab.report.aggregate import group_runs
 from sr_lab.report.collection import collect
@@ -176,7 +177,7 @@ def test_equal_labels_are_told_apart_by_their_settings(make_run: Callable[..., P
 def test_of_many_settings_those_that_tell_rows_apart(make_run: Callable[..., Path], tmp_path: Path) -> None:
     """Two kinds of guidance, one of them with settings of its own that mostly go together."""
     more = {"rho": 0.5, "through": "latent", "blocks": 4, "weights": "net"}
-    kinds: list[dict[str, object]] = [
+    kinds: list[Any] = [
         {"kind": "none"},
         {"kind": "in", "sign": "a"} | more,
         {"kind": "in", "sign": "b"} | more,
