@@ -38,6 +38,13 @@ class Noise:
         return torch.rand(3, *self.sizes[name], generator=keyed_generator(0, name, "image"))
 
 
+class Grey(Noise):
+    """The first channel of them."""
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        return super().__getitem__(index)[:1]
+
+
 def chain(scale: int = 2) -> Degradation:
     noise = [GaussianNoise(0.0, 0.05), Quantise("round")]
     return Degradation(scale, GaussianKernels(scale), noise)
@@ -250,15 +257,17 @@ def flat(batches: Iterator[torch.Tensor] | DataLoader) -> list[bytes]:
 
 
 OF_FILES = ("kernel_files", "fkp_shipped")  # which need data
+OF_ONE_CHANNEL = ("infrared_chain",)
 CHOICES = [name for name in groups()["degradation"] if name not in OF_FILES]
 
 
 @pytest.mark.parametrize("name", CHOICES)
 def test_every_degradation_of_the_config_makes_samples(name: str):
     config = to_plain(compose(["experiment=bicubic", f"degradation={name}", "scale=2"]))
-    samples = DegradedImages(Noise(a=(64, 72)), build(config["degradation"]), seed=1)
+    images = Grey(a=(64, 72)) if name in OF_ONE_CHANNEL else Noise(a=(64, 72))
+    samples = DegradedImages(images, build(config["degradation"]), seed=1)
     sample = samples[0]
-    assert sample.lr.shape == (1, 3, 32, 36)
+    assert sample.lr.shape == (1, len(images[0]), 32, 36)
     assert_same(sample, samples[0])
 
 
