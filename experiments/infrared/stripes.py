@@ -7,6 +7,7 @@ those of the LR frame. Ten minutes of one core.
 """
 
 import json
+import warnings
 from pathlib import Path
 
 import torch
@@ -36,6 +37,7 @@ WAYS = {
 @torch.no_grad()
 def main() -> None:
     """One row a way, means over three frames."""
+    warnings.filterwarnings("ignore", ".*column stripes.*")
     frames = RealFrames(str(data_root() / "infrared"), ["real-stripes"])
     figures: dict[str, dict[str, float]] = {"LR": {}, **{way: {} for way in WAYS}}
     shown: list[Tensor] = []

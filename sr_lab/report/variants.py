@@ -82,6 +82,10 @@ def _flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
     for key, value in config.items():
         if (not prefix and key in EXCLUDED) or (prefix == "trainer." and key in EXCLUDED_TRAINER):
             continue
+        if isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
+            value = {
+                str(place): item for place, item in enumerate(value)
+            }  # such as corruptions, by their place
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{key}.")
         else:

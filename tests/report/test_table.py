@@ -174,6 +174,13 @@ def test_equal_labels_are_told_apart_by_their_settings(make_run: Callable[..., P
     assert [row.title for row in table.rows] == ["0.1", "0.5"]
 
 
+def test_members_of_a_list_are_settings_by_their_place(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    for level in (0.0, 0.1):
+        config = {"seed": 0, "degradation": {"corruptions": [{"kind": "noise", "high": level}]}}
+        make_run(f"r{level}", signature=f"{level}", config=config)
+    assert _table(tmp_path).label_titles == ["degradation.corruptions.0.high"]
+
+
 def test_of_many_settings_those_that_tell_rows_apart(make_run: Callable[..., Path], tmp_path: Path) -> None:
     """Two kinds of guidance, one of them with settings of its own that mostly go together."""
     more = {"rho": 0.5, "through": "latent", "blocks": 4, "weights": "net"}
