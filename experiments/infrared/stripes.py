@@ -3,7 +3,7 @@
     python experiments/infrared/stripes.py
 
 Writes stripes.json and stripes.png. SR images are averaged over 4x4 pixels first, so that their stripes compare with
-those of the LR frame. Ten minutes of one core.
+those of the LR frame. A few minutes of one core.
 """
 
 import json
