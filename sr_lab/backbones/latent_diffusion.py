@@ -4,27 +4,21 @@ The latent is the image itself, its 4x4 blocks as channels: nothing is to be tra
 grey levels keep their meaning, which a codebook learnt from photographs would not grant.
 """
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
-import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sr_lab.backbones.diffusion_network import FACTOR, DiffusionNetwork
 from sr_lab.backbones.image_to_image import starts_at_zero
 from sr_lab.backbones.swin_unet import SwinUNet
-from sr_lab.degradation.anchor import Anchor
-from sr_lab.degradation.resample import bicubic_upsample_aligned
 from sr_lab.diffusion.residual_shift import exponential
 from sr_lab.errors import UserError
 from sr_lab.weights.store import Checkpoint, load_weights, misfit
 
-FACTOR = 4
-Correct = Callable[[Float[Tensor, "b c hs ws"]], Float[Tensor, "b c hs ws"]]
 
-
-class LatentDiffusion(nn.Module):
+class LatentDiffusion(DiffusionNetwork):
     """Predicts a clean latent as a correction of the enlarged LR image's; starts at bicubic.
 
     Args:
@@ -32,7 +26,6 @@ class LatentDiffusion(nn.Module):
         scale: 2, 4 or 8. The LR image joins the latent on its grid: at x2 by its 2x2 blocks, at x8 repeated.
         width, mult, blocks, swin_width, heads, window, built: of `SwinUNet`.
         steps, kappa: of the exponential schedule.
-        denoiser: in place of one of these sizes.
 
     Raises:
         UserError: another scale.
@@ -53,12 +46,10 @@ class LatentDiffusion(nn.Module):
         built: int = 32,
         steps: int = 15,
         kappa: float = 2.0,
-        denoiser: SwinUNet | None = None,
     ) -> None:
-        super().__init__()
         if scale not in (2, 4, 8):
             raise UserError(f"no diffusion at x{scale}", where="backbone.scale", fix="allowed: 2, 4, 8")
-        self.channels, self.scale = channels, scale
+        super().__init__(channels, scale, exponential(steps, kappa))
         self.architecture: dict[str, Any] = {
             "kind": self.kind,
             "channels": channels,
@@ -73,27 +64,13 @@ class LatentDiffusion(nn.Module):
             "steps": steps,
             "kappa": kappa,
         }
-        self.schedule = exponential(steps, kappa)
-        if denoiser is None:
-            condition = channels * (4 if scale == 2 else 1)
-            denoiser = SwinUNet(
-                FACTOR**2 * channels, condition, width, mult, blocks, swin_width, heads, window, built
-            )
-            last = denoiser.out[2]
-            assert isinstance(last, nn.Conv2d)
-            starts_at_zero(last)
-        self.denoiser = denoiser
-
-    @property
-    def multiple(self) -> int:
-        """LR sides must be multiples of it."""
-        return max(FACTOR // self.scale, 1)
-
-    def enlarge(
-        self, lr: Float[Tensor, "b c h w"], anchor: Anchor = "block_center", phase: int = 0
-    ) -> Float[Tensor, "b c hs ws"]:
-        """MATLAB's bicubic on the HR grid of a degradation: what the chain starts from."""
-        return bicubic_upsample_aligned(lr, self.scale, anchor, phase)
+        condition = channels * (4 if scale == 2 else 1)
+        self.denoiser = SwinUNet(
+            FACTOR**2 * channels, condition, width, mult, blocks, swin_width, heads, window, built
+        )
+        last = self.denoiser.out[2]
+        assert isinstance(last, nn.Conv2d)
+        starts_at_zero(last)
 
     def encode(self, image: Float[Tensor, "b c h w"]) -> Float[Tensor, "b z hf wf"]:
         """Images in [0, 1] to latents in [-1, 1]."""
@@ -110,56 +87,13 @@ class LatentDiffusion(nn.Module):
         zy: Float[Tensor, "b z hf wf"],
         lr: Float[Tensor, "b c h w"],
     ) -> Float[Tensor, "b z hf wf"]:
-        """The clean latent.
-
-        Args:
-            z: noisy latent.
-            step: by the number it has in the whole schedule.
-            zy: latent of the enlarged LR image.
-            lr: in [0, 1].
-        """
+        """The clean latent, as a correction of zy."""
         condition = 2 * lr - 1
         if self.scale == 2:
             condition = F.pixel_unshuffle(condition, 2)
         elif self.scale == 8:
             condition = F.interpolate(condition, scale_factor=2.0)
         return zy + self.denoiser((z * self.schedule.input_scale(step)).to(z), step, condition)
-
-    def sample(
-        self,
-        lr: Float[Tensor, "b c h w"],
-        enlarged: Float[Tensor, "b c hs ws"],
-        generators: list[torch.Generator],
-        steps: int,
-        stochastic: bool = False,
-        correct: Correct | None = None,
-    ) -> Float[Tensor, "b c hs ws"]:
-        """Restore by the reverse chain.
-
-        Args:
-            lr: sides multiples of `multiple`.
-            enlarged: the same, on the HR grid.
-            generators: of each image's noise, on the CPU.
-            steps: of the schedule's; 1 is one-step inference.
-            stochastic: draw new noise at every step, instead of keeping the first.
-            correct: what is done to each clean image that the network predicts.
-        """
-        schedule, zy = self.schedule.respaced(steps), self.encode(enlarged)
-
-        def noise() -> Tensor:
-            return torch.stack([torch.randn(zy.shape[1:], generator=g) for g in generators]).to(zy)
-
-        z = schedule.start(zy, noise())
-        for k in reversed(range(steps)):
-            step = torch.full((len(lr),), k, device=lr.device)
-            z0 = self(z, schedule.network_index(step), zy, lr)
-            if correct is not None:
-                z0 = self.encode(correct(self.decode(z0)))
-            if stochastic:
-                z = schedule.stochastic_step(z0, z, step, noise())
-            else:
-                z = schedule.deterministic_step(z0, z, zy, step)
-        return self.decode(z)
 
 
 def diffusion_from(checkpoint: Checkpoint, where: str) -> LatentDiffusion:

@@ -1,16 +1,17 @@
 """ResShift, SinSR and DifIISR at their published sizes: a Swin U-Net on the latents of a VQ autoencoder."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
-from sr_lab.backbones.latent_diffusion import LatentDiffusion
+from sr_lab.backbones.diffusion_network import DiffusionNetwork
 from sr_lab.backbones.swin_unet import SwinUNet
 from sr_lab.backbones.vq_autoencoder import VQAutoencoder
 from sr_lab.degradation.anchor import Anchor
 from sr_lab.degradation.resample import at_anchor
+from sr_lab.diffusion.residual_shift import exponential
 from sr_lab.errors import UserError
 from sr_lab.weights.store import load_weights, misfit
 
@@ -18,14 +19,13 @@ COLOURS = 3
 WRAPPED = ("module.", "_orig_mod.")  # by parallel training and by torch.compile
 
 
-class PublishedDiffusion(LatentDiffusion):
+class PublishedDiffusion(DiffusionNetwork):
     """x4 for colour, or for one channel that is repeated; the U-Net predicts the clean latent itself.
 
     Args:
         channels: 1 or 3, of images.
+        denoiser, autoencoder: None: of the published sizes.
         steps, kappa: of the schedule.
-        width, mult, blocks, swin_width, heads, window, built: of `SwinUNet`; published by default.
-        autoencoder_width, codes: of `VQAutoencoder`; published by default.
 
     Raises:
         UserError: another number of channels.
@@ -36,17 +36,10 @@ class PublishedDiffusion(LatentDiffusion):
     def __init__(
         self,
         channels: int = 1,
+        denoiser: SwinUNet | None = None,
+        autoencoder: VQAutoencoder | None = None,
         steps: int = 15,
         kappa: float = 2.0,
-        width: int = 160,
-        mult: Sequence[int] = (1, 2, 2, 4),
-        blocks: int = 2,
-        swin_width: int = 192,
-        heads: int = 6,
-        window: int = 8,
-        built: int = 64,
-        autoencoder_width: int = 128,
-        codes: int = 8192,
     ) -> None:
         if channels not in (1, COLOURS):
             raise UserError(
@@ -54,9 +47,9 @@ class PublishedDiffusion(LatentDiffusion):
                 where="backbone.channels",
                 fix="use 1 or 3",
             )
-        denoiser = SwinUNet(COLOURS, COLOURS, width, mult, blocks, swin_width, heads, window, built)
-        super().__init__(channels, steps=steps, kappa=kappa, denoiser=denoiser)
-        self.autoencoder = VQAutoencoder(width=autoencoder_width, codes=codes)
+        super().__init__(channels, 4, exponential(steps, kappa))
+        self.denoiser = denoiser or SwinUNet()
+        self.autoencoder = autoencoder or VQAutoencoder()
 
     def encode(self, image: Float[Tensor, "b c h w"]) -> Float[Tensor, "b z hf wf"]:
         """Images in [0, 1] to latents, which are not quantised."""
@@ -74,7 +67,7 @@ class PublishedDiffusion(LatentDiffusion):
         zy: Float[Tensor, "b z hf wf"],
         lr: Float[Tensor, "b c h w"],
     ) -> Float[Tensor, "b z hf wf"]:
-        """The clean latent; arguments as `LatentDiffusion`."""
+        """The clean latent."""
         scaled = (z * self.schedule.input_scale(step)).to(z)
         return self.denoiser(scaled, step, 2 * lr.expand(-1, COLOURS, -1, -1) - 1)
 

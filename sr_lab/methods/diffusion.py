@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from sr_lab.backbones.latent_diffusion import LatentDiffusion
+from sr_lab.backbones.diffusion_network import DiffusionNetwork
 from sr_lab.data.sample import Restored, Sample
 from sr_lab.degradation.chain import Degradation
 from sr_lab.errors import UserError
@@ -37,7 +37,7 @@ class Diffusion(Method):
 
     def __init__(
         self,
-        backbone: LatentDiffusion,
+        backbone: DiffusionNetwork,
         steps: int | None = None,
         stochastic: bool = False,
         tile: int | None = 64,
@@ -67,7 +67,7 @@ class Diffusion(Method):
 
 @torch.no_grad()
 def restored(
-    network: LatentDiffusion,
+    network: DiffusionNetwork,
     sample: Sample,
     degradation: Degradation,
     generators: list[torch.Generator],

@@ -7,11 +7,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sr_lab.backbones.diffusion_network import DiffusionNetwork
 from sr_lab.backbones.latent_diffusion import LatentDiffusion
 from sr_lab.data.sample import Restored, Sample
 from sr_lab.degradation.chain import Degradation, Degraded, keyed_generator
 from sr_lab.diffusion.guidance import Guidance, Prediction, Unguided
 from sr_lab.diffusion.residual_shift import Latent
+from sr_lab.errors import UserError
 from sr_lab.methods.diffusion import restored
 from sr_lab.methods.patch_training import PatchTraining
 
@@ -29,13 +31,16 @@ class FitDiffusion(PatchTraining):
         lr, weight_decay: of AdamW.
         warmup: steps of linear warm-up.
         tile: of restoration; see `Diffusion`.
+
+    Raises:
+        UserError: the published networks.
     """
 
     stream = "diffusion"
 
     def __init__(
         self,
-        backbone: LatentDiffusion,
+        backbone: DiffusionNetwork,
         max_steps: int,
         guidance: Guidance | None = None,
         validation_steps: int = 1,
@@ -44,6 +49,12 @@ class FitDiffusion(PatchTraining):
         warmup: int = 200,
         tile: int | None = 64,
     ) -> None:
+        if not isinstance(backbone, LatentDiffusion):
+            raise UserError(
+                "this network can be used, and not trained: a checkpoint could not say what it is",
+                where="backbone",
+                fix="use backbone=latent_diffusion, of the published width if you like, or trained_diffusion",
+            )
         super().__init__(backbone, max_steps, lr, weight_decay, warmup)
         self.guidance = guidance or Unguided()
         self.validation_steps, self.tile = validation_steps, tile
@@ -115,7 +126,7 @@ class DistilDiffusion(FitDiffusion):
 
     def __init__(
         self,
-        backbone: LatentDiffusion,
+        backbone: DiffusionNetwork,
         max_steps: int,
         guidance: Guidance | None = None,
         lr: float = 5e-5,

@@ -83,9 +83,8 @@ def _flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
         if (not prefix and key in EXCLUDED) or (prefix == "trainer." and key in EXCLUDED_TRAINER):
             continue
         if isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
-            value = {
-                str(place): item for place, item in enumerate(value)
-            }  # such as corruptions, by their place
+            # such as corruptions, by their place
+            value = {str(place): item for place, item in enumerate(value)}
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{key}.")
         else:

@@ -7,16 +7,20 @@ import torch
 
 from sr_lab.backbones import published_diffusion
 from sr_lab.backbones.published_diffusion import PublishedDiffusion, load_published, unwrapped
+from sr_lab.backbones.swin_unet import SwinUNet
+from sr_lab.backbones.vq_autoencoder import VQAutoencoder
 from sr_lab.data.sample import Sample
 from sr_lab.degradation.chain import Degradation
 from sr_lab.errors import UserError
 from sr_lab.methods.diffusion import Diffusion
+from sr_lab.methods.fit_diffusion import FitDiffusion
 
 
 def small(channels: int = 1) -> PublishedDiffusion:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return PublishedDiffusion(channels, 4, 2.0, 8, (1, 2), 1, 8, 2, 2, 8, autoencoder_width=8, codes=16)
+        denoiser = SwinUNet(3, 3, 8, (1, 2), 1, 8, 2, window=2, built=8)
+        return PublishedDiffusion(channels, denoiser, VQAutoencoder(width=8, codes=16), steps=4)
 
 
 def test_both_published_sizes():
@@ -58,3 +62,8 @@ def test_prefixes_of_wrappers():
 def test_other_channels_are_refused():
     with pytest.raises(UserError, match="grey or colour"):
         PublishedDiffusion(5)
+
+
+def test_training_is_for_networks_that_a_checkpoint_can_rebuild():
+    with pytest.raises(UserError, match="not trained"):
+        FitDiffusion(small(), 1)
