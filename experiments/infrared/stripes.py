@@ -2,8 +2,9 @@
 
     python experiments/infrared/stripes.py
 
-Writes stripes.json and stripes.png. SR images are averaged over 4x4 pixels first, so that their stripes compare with
-those of the LR frame. A few minutes of one core.
+Writes stripes.json, agreement.json and stripes.png. SR images are averaged over 4x4 pixels first, so that their stripes
+compare with those of the LR frame. Agreement is what a frame is called striped by: of the eight real ones, and of
+frames without stripes at a quarter of their side. A few minutes of one core.
 """
 
 import json
@@ -18,9 +19,10 @@ from torch import Tensor
 from sr_lab.config.compose import compose, to_plain
 from sr_lab.config.paths import data_root
 from sr_lab.config.schema import validate, without_unused
-from sr_lab.data.frames import RealFrames
+from sr_lab.data.frames import Frames, RealFrames
 from sr_lab.metrics.thermal import stripes
 from sr_lab.restorers import restorer_for
+from sr_lab.scenes.infrared.destripe import agreement
 
 HERE = Path(__file__).parent
 SCALE, SHOWN = 4, "real-stripes/input_05"
@@ -38,7 +40,24 @@ WAYS = {
 def main() -> None:
     """One row a way, means over three frames."""
     warnings.filterwarnings("ignore", ".*column stripes.*")
-    frames = RealFrames(str(data_root() / "infrared"), ["real-stripes"])
+    root = str(data_root() / "infrared")
+    frames = RealFrames(root, ["real-stripes"])
+    without = [Frames(root, split="validation"), Frames(root, split="test")]
+    agreed = {
+        "stripes": {
+            name: agreement(frames.pair(index)[0][None]).item() for index, name in enumerate(frames.ids)
+        },
+        "none": {
+            name: agreement(kind[index][None, :, ::SCALE, ::SCALE].contiguous()).item()
+            for kind in without
+            for index, name in enumerate(kind.ids)
+        },
+    }
+    (HERE / "agreement.json").write_text(json.dumps(agreed, indent=1) + "\n", encoding="utf-8")
+    for kind, values in agreed.items():
+        print(
+            f"agreement, {kind}: {min(values.values()):.2f} to {max(values.values()):.2f}, {len(values)} frames"
+        )
     figures: dict[str, dict[str, float]] = {"LR": {}, **{way: {} for way in WAYS}}
     shown: list[Tensor] = []
     chosen = [0, 1, frames.ids.index(SHOWN)]

@@ -12,7 +12,7 @@ MEDIAN = 1.2533  # standard error of a median over that of a mean
 ALIKE = 4.0  # rows that repeat each other: a scene is no white noise
 STRIPS = 4  # of rows, which must agree
 AGREED = (
-    0.6  # of the power of the strips is common: 0.74 to 0.95 on frames with stripes, below 0.55 on others
+    0.6  # agreement from which columns count as striped; frames with stripes have 0.7 and more, others less
 )
 
 
@@ -43,8 +43,15 @@ def _offsets(detail: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c 1 w"]:
     return medians - _smooth(medians)
 
 
+def agreement(image: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c 1 1"]:
+    """How far the heights of an image agree on its columns' offsets: 1 where all do, about 0 where none does.
+
+    Mean product of two strips' offsets over their mean square.
+    """
+    return _agreement(image - _smooth(image))
+
+
 def _agreement(detail: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c 1 1"]:
-    """Mean product of two strips' offsets over their mean square; 1 where all are the same."""
     strips = torch.stack([_offsets(part) for part in detail.chunk(STRIPS, -2)])
     count = len(strips)
     own = strips.square().sum(0).mean(-1, keepdim=True)
