@@ -2,8 +2,8 @@
 
     python experiments/infrared/choose_optical.py
 
-x4, crops of 256x256 pixels, noise of 0.4 % of the range. Means over the frames go to choose_optical.json; so do, for the
-test crops of the blind grid, the widths that are estimated over the true ones. Minutes of one core.
+x4, crops of 256x256 pixels, noise of 0.4 % of the range. Means over the frames go to choose_optical.json; so do, for
+the test crops of the blind grid, the widths that are estimated over the true ones. Minutes of one core.
 """
 
 import json
