@@ -1,0 +1,1 @@
+"""Radar images: kinds, calibrated decibels, sensor cards, files and pictures."""

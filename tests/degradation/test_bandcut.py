@@ -1,0 +1,101 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sr_lab.degradation.band import cut_band, occupied_band, pad_band
+from sr_lab.degradation.bandcut import Bandcut, Sublook
+from sr_lab.degradation.speckle import circular_gaussian
+from sr_lab.errors import UserError
+from sr_lab.io.complex import as_channels, as_complex, intensity
+
+
+def keyed(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def clutter(width: tuple[float, float] = (0.72, 0.94), side: int = 240, seed: int = 0) -> torch.Tensor:
+    white = circular_gaussian(torch.empty(1, side, side, dtype=torch.complex64), keyed(seed))
+    seen = cut_band(white, (side, side), width)
+    return as_channels(seen / seen.abs().square().mean().sqrt())
+
+
+@pytest.mark.parametrize(
+    "degradation",
+    [
+        Bandcut(2),
+        Bandcut(3, occupied=[0.72, 0.94]),
+        Bandcut(2, azimuth=4),
+        Bandcut(2, alpha=0.75),
+        Bandcut(2, detect=True),
+        Sublook(2),
+        Sublook(3, "range"),
+        Sublook(2, look=1),
+    ],
+)
+def test_the_mean_intensity_of_clutter_stays(degradation: Bandcut | Sublook) -> None:
+    hr = clutter()
+    lr = degradation.degrade(hr, keyed()).lr
+    assert lr.shape[-1] == 240 // degradation.scale
+    gain = 10 * torch.log10(intensity(lr).mean() / intensity(hr).mean())
+    assert abs(gain.item()) < 0.25
+
+
+def test_the_occupied_band_is_what_is_cut() -> None:
+    hr = clutter()
+    for degradation, width in ((Bandcut(2), (0.72, 0.94)), (Bandcut(2, azimuth=4), (0.36, 0.94))):
+        lr = degradation(hr, None)
+        np.testing.assert_allclose(occupied_band(as_complex(lr)[0]).width, width, atol=0.03)
+
+
+def test_only_what_is_in_the_band_comes_back() -> None:
+    hr = clutter((0.9, 0.9))
+    lr = Bandcut(2, occupied=[0.9, 0.9])(hr, None)
+    again = pad_band(as_complex(lr), (240, 240)) / 2
+    inside = cut_band(as_complex(hr), (240, 240), (0.45, 0.45))
+    torch.testing.assert_close(again, inside, atol=1e-5, rtol=1e-4)
+
+
+def test_looks_of_a_sublook_are_independent_and_average() -> None:
+    hr = clutter()
+    looks = [as_complex(Sublook(2, look=number)(hr, None)) for number in (0, 1)]
+    power = [look.abs().square() for look in looks]
+    together = torch.stack([one.flatten() for one in power])
+    assert torch.corrcoef(together)[0, 1].abs() < 0.05
+    averaged = Sublook(2)(hr, None)
+    assert averaged.shape[1] == 1
+    torch.testing.assert_close(averaged[:, 0].square(), (power[0] + power[1]) / 2)
+    detected = intensity(averaged)
+    assert (detected.mean() ** 2 / detected.var()).item() == pytest.approx(2, rel=0.1)
+
+
+def test_noise_is_drawn_for_each_image_and_told() -> None:
+    hr = clutter().repeat(2, 1, 1, 1)
+    clean = Bandcut(2).degrade(hr, keyed())
+    noisy = Bandcut(2, snr_db=6).degrade(hr, keyed())
+    assert clean.noise_level.tolist() == [0, 0]
+    assert clean.kernel is None
+    added = noisy.lr - clean.lr
+    torch.testing.assert_close(added.std((1, 2, 3)), noisy.noise_level, rtol=0.03, atol=0)
+    assert not torch.equal(added[0], added[1])
+    torch.testing.assert_close(Bandcut(2, snr_db=6).degrade(hr, keyed()).lr, noisy.lr)
+
+
+def test_what_cannot_be_cut_is_refused() -> None:
+    with pytest.raises(UserError, match="needs a complex image"):
+        Bandcut(2)(torch.ones(1, 1, 8, 8), None)
+    with pytest.raises(UserError, match="is none"):
+        Bandcut(2, azimuth=0.5)
+    with pytest.raises(UserError, match="is none"):
+        Bandcut(2, occupied=[1.2, 1])
+    with pytest.raises(UserError, match="no look 2 of 2"):
+        Sublook(2, look=2)
+
+
+def test_radarsat_keeps_its_power(data: Path) -> None:
+    image = np.load(data / "sar/train/radarsat1/scene_2_Vancouver_airport.npy")
+    hr = as_channels(torch.from_numpy(image)[None])
+    lr = Bandcut(2).degrade(hr, keyed()).lr
+    gain = 10 * torch.log10(intensity(lr).mean() / intensity(hr).mean())
+    assert 0 < gain.item() < 1.6, "the taper of the antenna leaves more power in the middle of the band"
