@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
-from sr_lab.degradation.band import Pair, cut_band, hamming, occupied_band
+from sr_lab.degradation.band import Pair, cut_band, hamming
 from sr_lab.degradation.chain import Degradation, Degraded
 from sr_lab.degradation.speckle import complex_noise
 from sr_lab.errors import UserError
@@ -20,13 +20,14 @@ class Bandcut(Degradation):
 
     Of the *occupied* band the middle 1/s is kept, not of the FFT grid: HR images are oversampled, and half the grid
     of RADARSAT-1 would cost only 1.4 of its azimuth resolution. LR is oversampled as HR is. Amplitudes are scaled such
-    that the mean intensity of clutter stays.
+    that the mean intensity of clutter stays. The band is a fact of the sensor and not measured on each image, so the
+    operator is one and the same for HR and for what is restored.
 
     Args:
         scale: s, of the pixels, and of the resolution where nothing else is said.
         azimuth: loss of resolution along the rows' axis; null: s.
         range: loss of resolution along the columns' axis; null: s.
-        occupied: width of HR's band in azimuth and range, cycles per pixel; null: measured on each image.
+        occupied: width of HR's band in azimuth and range, cycles per pixel, centred; null: the whole spectrum.
         alpha: of the generalised Hamming weights over the band kept; 1 is flat, 0.75 as Sentinel-1's.
         snr_db: of complex noise that is added; null: none.
         detect: LR as amplitude, without its phase.
@@ -50,7 +51,8 @@ class Bandcut(Degradation):
                 where="degradation",
                 fix="losses are 1 or more, bands two widths in (0, 1]",
             )
-        self.occupied = None if occupied is None else (float(occupied[0]), float(occupied[1]))
+        azimuth_width, range_width = occupied or (1.0, 1.0)
+        self.kept: Pair = (azimuth_width / self.loss[0], range_width / self.loss[1])
         self.alpha, self.snr_db, self.detect = float(alpha), snr_db, detect
 
     def forward(
@@ -71,17 +73,16 @@ class Bandcut(Degradation):
             lr, level = complex_noise(lr, self.snr_db, generator)
         return Degraded(self._detected(as_channels(lr)), None, level)
 
+    def inside(self, image: Float[Tensor, "b 2 hs ws"]) -> Float[Tensor, "b 2 hs ws"]:
+        """The part of an HR image whose frequencies LR has, on HR's grid."""
+        return as_channels(cut_band(as_complex(image), (image.shape[-2], image.shape[-1]), self.kept))
+
     def _detected(self, image: Float[Tensor, "b 2 h w"]) -> Float[Tensor, "b c h w"]:
         return amplitude(image) if self.detect else image
 
     def _cut(self, image: Complex[Tensor, "b hs ws"]) -> Complex[Tensor, "b h w"]:
-        return torch.stack([self._cut_one(one) for one in image])
-
-    def _cut_one(self, image: Complex[Tensor, "hs ws"]) -> Complex[Tensor, "h w"]:
-        width = self.occupied or occupied_band(image).width
-        kept = (width[0] / self.loss[0], width[1] / self.loss[1])
         gain = (self.loss[0] * self.loss[1]) ** 0.5 / _rms(self.alpha) ** 2
-        return gain * cut_band(image, _size(image, self.scale), kept, alpha=self.alpha)
+        return gain * cut_band(image, _size(image, self.scale), self.kept, alpha=self.alpha)
 
 
 class Sublook(Degradation):
@@ -107,7 +108,9 @@ class Sublook(Degradation):
             raise UserError(
                 f"there is no look {look} of {scale}", where="degradation.look", fix=f"0 to {scale - 1}"
             )
-        self.axis, self.look, self.occupied = axis, look, occupied
+        azimuth_width, range_width = occupied or (1.0, 1.0)
+        self.kept: Pair = (azimuth_width / scale, range_width / scale)
+        self.axis, self.look = axis, look
 
     def forward(
         self, image: Float[Tensor, "b c hs ws"], kernel: Float[Tensor, "n 1 k k"] | None
@@ -117,20 +120,18 @@ class Sublook(Degradation):
         Raises:
             UserError: the image is detected already.
         """
-        looks = torch.stack([self._looks(one) for one in as_complex(image)])
+        looks = self._looks(as_complex(image))
         if self.look is not None:
-            return as_channels(looks[:, self.look])
-        return looks.abs().square().mean(1, keepdim=True).sqrt()
+            return as_channels(looks[self.look])
+        return looks.abs().square().mean(0)[:, None].sqrt()
 
-    def _looks(self, image: Complex[Tensor, "hs ws"]) -> Complex[Tensor, "s h w"]:
-        azimuth, range_ = self.occupied or occupied_band(image).width
-        kept = (azimuth / self.scale, range_ / self.scale)
+    def _looks(self, image: Complex[Tensor, "b hs ws"]) -> Complex[Tensor, "s b h w"]:
         divided = 0 if self.axis == "azimuth" else 1
         looks = []
         for number in range(self.scale):
-            offset = (number - (self.scale - 1) / 2) * kept[divided]
+            offset = (number - (self.scale - 1) / 2) * self.kept[divided]
             centre = (offset, 0.0) if divided == 0 else (0.0, offset)
-            looks.append(self.scale * cut_band(image, _size(image, self.scale), kept, centre=centre))
+            looks.append(self.scale * cut_band(image, _size(image, self.scale), self.kept, centre=centre))
         return torch.stack(looks)
 
 

@@ -14,7 +14,7 @@ ABSENT = "\N{EN DASH}"
 LEVEL = "\N{ALMOST EQUAL TO}"
 
 _ACRONYM = re.compile(
-    "brisque|cc|dists|enl|ergas|fid|kl|lpips|mae|mse|ms|musiq|niqe|psnr|rgb|rmse|sam|scc|ssim|uqi|vif|y"
+    "brisque|cc|dists|enl|epd|epi|ergas|fid|irw|islr|kl|ks|lpips|mae|mse|ms|musiq|niqe|pslr|psnr|rgb|rmse|roa|sam|scc|ssim|uqi|vif|y"
 )
 
 

@@ -15,6 +15,7 @@ from sr_lab.data.degraded import DegradedImages
 from sr_lab.data.sample import Restored, Sample
 from sr_lab.degradation.chain import Degradation
 from sr_lab.degradation.resample import bicubic_upsample_aligned
+from sr_lab.errors import UserError
 from sr_lab.io.atomic import atomic_write, write_json, write_text
 from sr_lab.io.images import write_image
 from sr_lab.metrics.table import evaluate, needs_again
@@ -152,11 +153,12 @@ class Recorder(pl.Callback):
         self, sample: Sample, restored: Restored, bicubic: Tensor
     ) -> tuple[dict[str, Any], list[str]]:
         gain = sample.meta.get(sample.image_ids[0], {}).get("gain")
-        known = {
+        known: dict[str, Any] = {
             "scale": sample.scale,
             "hr": sample.hr,
             "lr": sample.lr,
             "gain": None if gain is None else sample.lr.new_tensor([gain]),
+            "inside": getattr(self.degradation, "inside", None),
         }
         evaluation = evaluate(
             self.metrics,
@@ -200,7 +202,10 @@ class Recorder(pl.Callback):
             return None
         if (sample.kernel is None) != (self.degradation.kernels is None):
             return None
-        return self.degradation(sr, sample.kernel)
+        try:
+            return self.degradation(sr, sample.kernel)
+        except UserError:  # it takes no such image: a detected one has no phase to cut
+            return None
 
     def _relative(self, path: Path) -> str:
         return path.relative_to(self.directory).as_posix()

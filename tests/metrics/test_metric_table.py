@@ -10,7 +10,7 @@ from sr_lab.metrics.image import aligned_psnr, psnr, ssim
 from sr_lab.metrics.table import _search
 
 NATURAL = [name for name, metric in METRICS.items() if "natural" in metric.scenes]
-COLOUR = [name for name, metric in METRICS.items() if metric.scenes != ("infrared",)]
+COLOUR = [name for name, metric in METRICS.items() if metric.scenes not in (("infrared",), ("sar",))]
 Batch = dict[str, torch.Tensor]
 
 
