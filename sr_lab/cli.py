@@ -146,7 +146,7 @@ def upscale_command(
         Upscaling | None,
         typer.Option(
             help="fast: kernel in a second. dip_fkp: kernel in minutes. network: none, for bicubic decimation.",
-            show_default="the scene's: fast, network for cubes, bicubic for infrared",
+            show_default="the scene's: fast, network for cubes and thermal frames, bicubic for sar",
         ),
     ] = None,
     prior_weights: Annotated[
@@ -183,6 +183,9 @@ def upscale_command(
 
     Hyperspectral cubes (.mat, .npy, HDF5, ENVI, GeoTIFF) with --scene hyperspectral: a trained network enlarges them;
     --method fast for a blur that is unknown. Thermal frames (grey, counts, centi-kelvin) with --scene infrared.
+
+    Radar images (.npy, GeoTIFF, SICD; complex or detected) with --scene sar: interpolated, SLCs by zeros around their
+    spectrum.
     """
     from sr_lab.commands.upscale import main as upscale_main
 

@@ -19,11 +19,13 @@ from sr_lab.data.sample import Sample
 from sr_lab.degradation.chain import Degradation
 from sr_lab.degradation.resample import imresize
 from sr_lab.errors import UserError
+from sr_lab.io.complex import is_complex
 from sr_lab.io.kernels import read_kernel
 from sr_lab.methods.eigenspace import EigenPictures
 from sr_lab.methods.feedforward import enlarged_rows
 from sr_lab.methods.non_blind import restored_in_tiles
 from sr_lab.methods.tiles import restored_rows
+from sr_lab.methods.zero_pad import zero_padded
 from sr_lab.methods.zero_shot import ZeroShot
 from sr_lab.priors.base import KernelField, KernelPrior
 from sr_lab.priors.detail import detailed_corner
@@ -65,6 +67,20 @@ class Interpolated(Restorer):
     def restore(self, lr: Float[Tensor, "1 c h w"], name: str) -> tuple[Rows, None]:
         """Interpolate."""
         return interpolated_rows(lr, self.scale), None
+
+
+class InterpolatedRadar(Restorer):
+    """Zeros around the spectrum of an SLC, whose phase bicubic would not keep; bicubic of a detected image."""
+
+    def __init__(self, scale: int) -> None:
+        self.scale = scale
+
+    def restore(self, lr: Float[Tensor, "1 c h w"], name: str) -> tuple[Rows, None]:
+        """Interpolate."""
+        if not is_complex(lr):
+            return interpolated_rows(lr, self.scale), None
+        warnings.warn("an SLC: interpolated by zeros around its spectrum, not by bicubic", stacklevel=2)
+        return iter([zero_padded(lr, self.scale)]), None
 
 
 class ByNetwork(Restorer):
@@ -201,7 +217,7 @@ def restorer_for(
         noise_level: told to the solver.
 
     Raises:
-        UserError: the scene has no trained network for this scale.
+        UserError: the scene has no trained network for this scale, or no use for the method.
     """
     restorer = _restorer(method, settings, device, kernel_file, noise_level)
     return Destriped(restorer) if settings.scene.upscale.destripe else restorer
@@ -210,10 +226,17 @@ def restorer_for(
 def _restorer(
     method: str, settings: Settings, device: torch.device, kernel_file: Path | None, noise_level: float
 ) -> Restorer:
+    radar = settings.scene.name == "sar"
     if method == "bicubic":
-        return Interpolated(settings.scale)
+        return InterpolatedRadar(settings.scale) if radar else Interpolated(settings.scale)
     if method == "network":
         return ByNetwork(_network(settings).to(device))
+    if radar:
+        raise UserError(
+            f"--method {method} undoes the blur of pictures, and would sharpen speckle",
+            where="--scene sar",
+            fix="use --method bicubic, which interpolates SLCs by zeros around their spectrum",
+        )
     degradation = build(settings.degradation or {}, "degradation", settings.allowed)
     kind: dict[str, Any] = {}
     if kernel_file is not None:

@@ -15,6 +15,7 @@ from sr_lab.errors import UserError
 SHIPPED_WEIGHTS = ("fkp_x2", "fkp_x3", "fkp_x4", "usrnet_small")
 DATASETS = (
     "natural/set5", "natural/set14", "natural/bsd400", "natural/fkp_test", "hyperspectral/train", "hyperspectral/test",
+    "sar/train", "sar/test",
 )  # fmt: skip
 
 
@@ -79,12 +80,13 @@ def _packages() -> Iterator[Finding]:
         "h5py": "MATLAB v7.3 and HDF5 files",
         "spectral": "ENVI images",
         "rasterio": "GeoTIFF",
+        "sarkit": "SICD images",
         "optuna": "sr-lab search",
         "submitit": "sweep=slurm",
         "ray": "sweep=ray",
     }
     extras = {
-        "pyiqa": "pyiqa", "h5py": "hdf5", "spectral": "hyperspectral", "rasterio": "hyperspectral",
+        "pyiqa": "pyiqa", "h5py": "hdf5", "spectral": "hyperspectral", "rasterio": "hyperspectral", "sarkit": "sar",
         "optuna": "search", "submitit": "slurm", "ray": "ray",
     }  # fmt: skip
     for name in ("pytorch-lightning", "hydra-core", "omegaconf", "kornia", "wandb", *optional):

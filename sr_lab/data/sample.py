@@ -16,7 +16,7 @@ class Sample:
         lr: float32 in the scene's normalised range.
         scale: s.
         image_ids: one per image.
-        hr: ground truth, or None.
+        hr: ground truth, or None; of `sar` it may be complex (two channels) where LR is detected (one).
         kernel: true correlation kernels, or None.
         noise_level: standard deviation of the LR noise.
         meta: what the dataset knows of an image beside its pixels (wavelengths, ...), by image id.
@@ -28,7 +28,7 @@ class Sample:
     lr: Float[Tensor, "b c h w"]
     scale: int
     image_ids: list[str]
-    hr: Float[Tensor, "b c hs ws"] | None = None
+    hr: Float[Tensor, "b c2 hs ws"] | None = None
     kernel: Float[Tensor, "b 1 k k"] | None = None
     noise_level: Float[Tensor, " b"] | None = None
     meta: dict[str, Any] = field(default_factory=dict)

@@ -73,7 +73,7 @@ class Bandcut(Degradation):
             lr, level = complex_noise(lr, self.snr_db, generator)
         return Degraded(self._detected(as_channels(lr)), None, level)
 
-    def inside(self, image: Float[Tensor, "b 2 hs ws"]) -> Float[Tensor, "b 2 hs ws"]:
+    def inside(self, image: Float[Tensor, "b c hs ws"]) -> Float[Tensor, "b 2 hs ws"]:
         """The part of an HR image whose frequencies LR has, on HR's grid."""
         return as_channels(cut_band(as_complex(image), (image.shape[-2], image.shape[-1]), self.kept))
 

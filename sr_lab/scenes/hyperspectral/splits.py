@@ -89,7 +89,7 @@ def verified(root: Path, name: str, entry: Entry) -> Path:
         raise UserError(
             f"the file of '{name}' is missing",
             where=str(path),
-            fix="set dataset.images.root, or SR_LAB_DATA to the folder that holds hyperspectral/",
+            fix="set dataset.images.root, or SR_LAB_DATA to the data folder",
         )
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
