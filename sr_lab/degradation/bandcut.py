@@ -19,18 +19,23 @@ class Bandcut(Degradation):
     """The LR image as a sensor of 1/s of the bandwidth and of the aperture would have made it.
 
     Of the *occupied* band the middle 1/s is kept, not of the FFT grid: HR images are oversampled, and half the grid
-    of RADARSAT-1 would cost only 1.4 of its azimuth resolution. LR is oversampled as HR is. Amplitudes are scaled such
-    that the mean intensity of clutter stays. The band is a fact of the sensor and not measured on each image, so the
-    operator is one and the same for HR and for what is restored.
+    of RADARSAT-1 would cost only 1.4 of its azimuth resolution. LR is oversampled as HR is. Band and taper are facts
+    of the sensor and not measured on each image, so the operator is one and the same for HR and for what is restored;
+    its gain is such that the mean intensity of clutter stays.
 
     Args:
         scale: s, of the pixels, and of the resolution where nothing else is said.
         azimuth: loss of resolution along the rows' axis; null: s.
         range: loss of resolution along the columns' axis; null: s.
         occupied: width of HR's band in azimuth and range, cycles per pixel, centred; null: the whole spectrum.
-        alpha: of the generalised Hamming weights over the band kept; 1 is flat, 0.75 as Sentinel-1's.
+        taper: generalised Hamming weights of HR's band in azimuth and range, the antenna's pattern among them; null:
+            flat.
+        alpha: of the generalised Hamming weights put on the band kept; 1 is none, 0.75 as Sentinel-1's.
         snr_db: of complex noise that is added; null: none.
         detect: LR as amplitude, without its phase.
+
+    Raises:
+        UserError: losses, bands or weights that are none.
     """
 
     def __init__(
@@ -39,20 +44,23 @@ class Bandcut(Degradation):
         azimuth: float | int | None = None,
         range: float | int | None = None,  # the field's word
         occupied: list[float | int] | None = None,
+        taper: list[float | int] | None = None,
         alpha: float | int = 1.0,
         snr_db: float | int | None = None,
         detect: bool = False,
     ) -> None:
         super().__init__(scale, None, anchor="block_center")
-        self.loss: Pair = (float(azimuth or scale), float(range or scale))
-        if min(self.loss) < 1 or (occupied is not None and not _is_band(occupied)):
+        loss = (azimuth or scale, range or scale)
+        width, weights = _of_sensor(occupied, taper)
+        if min(loss) < 1 or not 0.5 <= alpha <= 1:
             raise UserError(
-                f"a loss of {self.loss} of a band of {occupied} is none",
+                f"a loss of {min(loss)} under weights of {alpha} is none",
                 where="degradation",
-                fix="losses are 1 or more, bands two widths in (0, 1]",
+                fix="losses are 1 or more, Hamming weights 0.5 to 1",
             )
-        azimuth_width, range_width = occupied or (1.0, 1.0)
-        self.kept: Pair = (azimuth_width / self.loss[0], range_width / self.loss[1])
+        self.kept: Pair = (width[0] / loss[0], width[1] / loss[1])
+        shares = [_share(one, 0.0, 1 / lost, alpha) for one, lost in zip(weights, loss, strict=True)]
+        self.gain = (shares[0] * shares[1]) ** -0.5
         self.alpha, self.snr_db, self.detect = float(alpha), snr_db, detect
 
     def forward(
@@ -81,8 +89,7 @@ class Bandcut(Degradation):
         return amplitude(image) if self.detect else image
 
     def _cut(self, image: Complex[Tensor, "b hs ws"]) -> Complex[Tensor, "b h w"]:
-        gain = (self.loss[0] * self.loss[1]) ** 0.5 / _rms(self.alpha) ** 2
-        return gain * cut_band(image, _size(image, self.scale), self.kept, alpha=self.alpha)
+        return self.gain * cut_band(image, _size(image, self.scale), self.kept, alpha=self.alpha)
 
 
 class Sublook(Degradation):
@@ -93,7 +100,10 @@ class Sublook(Degradation):
         axis: that is divided: `azimuth` gives looks from different angles.
         look: number of the one sub-band that LR is, complex, counted from 0 by frequency; null: the mean intensity
             of all, as amplitude: s looks.
-        occupied: as of `Bandcut`.
+        occupied, taper: as of `Bandcut`; looks are brought to one mean intensity.
+
+    Raises:
+        UserError: no such look, or a band that is none.
     """
 
     def __init__(
@@ -102,14 +112,15 @@ class Sublook(Degradation):
         axis: Axis = "azimuth",
         look: int | None = None,
         occupied: list[float | int] | None = None,
+        taper: list[float | int] | None = None,
     ) -> None:
         super().__init__(scale, None, anchor="block_center")
         if look is not None and not 0 <= look < scale:
             raise UserError(
                 f"there is no look {look} of {scale}", where="degradation.look", fix=f"0 to {scale - 1}"
             )
-        azimuth_width, range_width = occupied or (1.0, 1.0)
-        self.kept: Pair = (azimuth_width / scale, range_width / scale)
+        width, self.taper = _of_sensor(occupied, taper)
+        self.kept: Pair = (width[0] / scale, width[1] / scale)
         self.axis, self.look = axis, look
 
     def forward(
@@ -126,12 +137,15 @@ class Sublook(Degradation):
         return looks.abs().square().mean(0)[:, None].sqrt()
 
     def _looks(self, image: Complex[Tensor, "b hs ws"]) -> Complex[Tensor, "s b h w"]:
-        divided = 0 if self.axis == "azimuth" else 1
+        divided, other = (0, 1) if self.axis == "azimuth" else (1, 0)
         looks = []
         for number in range(self.scale):
-            offset = (number - (self.scale - 1) / 2) * self.kept[divided]
+            middle = (number - (self.scale - 1) / 2) / self.scale
+            share = _share(self.taper[divided], middle, 1 / self.scale)
+            share *= _share(self.taper[other], 0.0, 1 / self.scale)
+            offset = middle * self.kept[divided] * self.scale
             centre = (offset, 0.0) if divided == 0 else (0.0, offset)
-            looks.append(self.scale * cut_band(image, _size(image, self.scale), self.kept, centre=centre))
+            looks.append(share**-0.5 * cut_band(image, _size(image, self.scale), self.kept, centre=centre))
         return torch.stack(looks)
 
 
@@ -139,11 +153,31 @@ def _size(image: Tensor, scale: int) -> tuple[int, int]:
     return image.shape[-2] // scale, image.shape[-1] // scale
 
 
-def _is_band(width: list[float | int]) -> bool:
-    return len(width) == 2 and all(0 < one <= 1 for one in width)
+def _of_sensor(occupied: list[float | int] | None, taper: list[float | int] | None) -> tuple[Pair, Pair]:
+    """Widths and weights in azimuth and range."""
+    pairs = []
+    for name, given, least in (("occupied", occupied, 0), ("taper", taper, 0.5)):
+        found = [1.0, 1.0] if given is None else given
+        if len(found) != 2 or not all(least < one <= 1 for one in found):
+            raise UserError(
+                f"{found} is none",
+                where=f"degradation.{name}",
+                fix=f"give [azimuth, range], each above {least} and at most 1",
+            )
+        pairs.append((float(found[0]), float(found[1])))
+    return pairs[0], pairs[1]
 
 
-def _rms(alpha: float) -> float:
-    """Of the weights over the band."""
-    place = (torch.arange(1024, dtype=torch.float64) + 0.5) / 1024 - 0.5
-    return float(hamming(place, alpha).square().mean().sqrt())
+def _share(taper: float, middle: float, part: float, alpha: float = 1.0) -> float:
+    """Share of a tapered band's power that is left of a part of it, seen through further weights.
+
+    Args:
+        taper: Hamming weights of the band.
+        middle: of the part, in widths of the band from its own middle.
+        part: its width, in those of the band.
+        alpha: Hamming weights over the part.
+    """
+    place = (torch.arange(4096, dtype=torch.float64) + 0.5) / 4096 - 0.5
+    power = hamming(place, taper).square()
+    left = hamming((place - middle) / part, alpha).square() * ((place - middle).abs() < part / 2)
+    return float((power * left).sum() / power.sum())

@@ -21,7 +21,9 @@ def speckle(
         generator: on the CPU.
     """
     shape = torch.full(like.shape, float(looks), dtype=torch.float64)
-    return (torch._standard_gamma(shape, generator=generator) / looks).to(like)
+    # torch.distributions.Gamma calls this too, and takes no generator
+    drawn = torch._standard_gamma(shape, generator=generator)  # pyright: ignore[reportPrivateImportUsage]
+    return (drawn / looks).to(like)
 
 
 def circular_gaussian(

@@ -107,7 +107,7 @@ def test_complex_images_go_through_the_pipeline(folder: Path) -> None:
 def test_a_run_is_whole(folder: Path, tmp_path: Path, method: str) -> None:
     chosen = [
         f"experiment=sar_{method}", "dataset=radar", f"dataset.images.root={folder / 'b.npy'}", "scale=2",
-        "degradation.occupied=[0.7,0.9]", "tracking=none", f"out={tmp_path / 'runs'}",
+        "degradation.occupied=[0.7,0.9]", "degradation.taper=null", "tracking=none", f"out={tmp_path / 'runs'}",
     ]  # fmt: skip
     record, directory = run(to_plain(compose(chosen)))
     assert record is not None

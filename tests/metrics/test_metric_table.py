@@ -1,4 +1,5 @@
 import sys
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from sr_lab.metrics.table import _search
 
 NATURAL = [name for name, metric in METRICS.items() if "natural" in metric.scenes]
 COLOUR = [name for name, metric in METRICS.items() if metric.scenes not in (("infrared",), ("sar",))]
-Batch = dict[str, torch.Tensor]
+Batch = dict[str, Any]
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_aligned_row_reaches_the_other_anchor():
 
 def test_metrics_without_their_truth_are_left_out(batch: Batch):
     def measured(*absent: str):
-        given = {name: tensor for name, tensor in batch.items() if name not in absent}
+        given: dict[str, Any] = {name: tensor for name, tensor in batch.items() if name not in absent}
         return set(evaluate(COLOUR, scale=2, **given).measured)
 
     def expected(*absent: str):

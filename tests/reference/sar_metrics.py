@@ -11,7 +11,8 @@ from skimage.metrics import structural_similarity
 def decibels(x: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     x, z = 10 * np.log10(x), 10 * np.log10(z)
     low, high = np.percentile(z, [1, 99.9])
-    return tuple((np.clip(image, low, high) - low) / (high - low) for image in (x, z))  # pyright: ignore
+    x, z = ((np.clip(image, low, high) - low) / (high - low) for image in (x, z))
+    return x, z
 
 
 def amplitudes(x: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -24,7 +25,7 @@ def psnr(x: np.ndarray, z: np.ndarray) -> float:
 
 
 def ssim(x: np.ndarray, z: np.ndarray) -> float:
-    return float(structural_similarity(x, z, data_range=1.0))
+    return float(np.mean(structural_similarity(x, z, data_range=1.0)))
 
 
 def blocks(x: np.ndarray) -> list[np.ndarray]:

@@ -10,6 +10,7 @@ from torch import Tensor
 from sr_lab.degradation.band import Band, Pair, hamming, occupied_band, shifted_band
 
 _GAP = 0.03  # of the spectrum: what must be empty to tell the noise by
+_ZEROED = -50.0  # dB; below it the processor has filled the gap with zeros
 _GUARD = 0.8  # of the gap that is looked at: its edges hold the skirts of the band
 
 
@@ -22,7 +23,7 @@ class SensorCard:
         alpha: of the generalised Hamming weights whose square fits the spectrum best; 1 is flat. The taper of the
             antenna counts as weights.
         noise_db: power that lies outside the band, as if it filled the whole spectrum, over the image's, dB; None
-            where the band leaves no gap. Clutter that is aliased there counts as noise.
+            where the band leaves no gap, or zeros in it. Clutter that is aliased there counts as noise.
     """
 
     band: Band
@@ -41,8 +42,8 @@ class SensorCard:
             for (frequency, power), width in zip(spectra, band.width, strict=True)
             if 1 - width > _GAP
         ]
-        noise = 10 * math.log10(min(floors)) if floors and min(floors) > 0 else None
-        return cls(band, (alpha[0], alpha[1]), noise)
+        noise = 10 * math.log10(min(floors)) if floors and min(floors) > 0 else -math.inf
+        return cls(band, (alpha[0], alpha[1]), noise if noise > _ZEROED else None)
 
     def __str__(self) -> str:
         """One line, azimuth x range."""

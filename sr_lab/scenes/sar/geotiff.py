@@ -28,8 +28,8 @@ def read(path: Path, kind: Kind | None, band: int | None) -> RadarImage:
     """
     rasterio = _rasterio(path)
     with damage_reported(path), _quiet(rasterio), rasterio.open(path, driver="GTiff") as file:
-        alone = band is not None and 0 <= band < file.count
-        stored = file.read(band + 1) if alone else file.read()
+        chosen = band if band in range(file.count) else None
+        stored = file.read() if chosen is None else file.read(chosen + 1)
         points, points_crs = file.gcps
         extra = {
             "profile": {key: file.profile[key] for key in _KEPT if key in file.profile},
@@ -41,7 +41,7 @@ def read(path: Path, kind: Kind | None, band: int | None) -> RadarImage:
             "nodata": file.nodata,
         }
         name = file.dtypes[0]
-    values, found = checked(one_band(stored, None if alone else band, path), kind, path)
+    values, found = checked(one_band(stored, band if chosen is None else None, path), kind, path)
     return RadarImage(values, found, path, "geotiff", name, kind is not None, extra)
 
 
@@ -66,7 +66,7 @@ def write(path: Path, values: np.ndarray, like: RadarImage) -> None:
             "transform": extra["transform"] @ rasterio.Affine.scale(1 / right, 1 / down),
         }
     if like.stored == _COMPLEX_INTEGERS:
-        parts = as_stored(np.stack([values.real, values.imag]), np.dtype(np.int16)).astype(np.float32)
+        parts = as_stored(np.stack([np.real(values), np.imag(values)]), np.dtype(np.int16)).astype(np.float32)
         values = parts[0] + 1j * parts[1]
     else:
         values = as_stored(values, np.dtype(like.stored))

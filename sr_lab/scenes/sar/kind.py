@@ -30,7 +30,7 @@ def to_intensity(values: Num[np.ndarray, "*shape"], kind: Kind) -> Float64[np.nd
             fix="an slc is complex; amplitude, intensity and log are real",
         )
     if kind == "slc":
-        return np.square(values.real, dtype=np.float64) + np.square(values.imag, dtype=np.float64)
+        return np.square(np.real(values), dtype=np.float64) + np.square(np.imag(values), dtype=np.float64)
     wide = np.asarray(values, np.float64)
     if kind == "log":
         return 10 ** (wide / 10)

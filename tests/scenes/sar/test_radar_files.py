@@ -1,6 +1,7 @@
 """Radar images on disk, there and back."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from rasterio.control import GroundControlPoint
 
 from sr_lab.errors import UserError
 from sr_lab.scenes.sar.files import list_radar, read_radar, write_radar
+from sr_lab.scenes.sar.kind import Kind
 
 PLACE = rasterio.Affine(10, 0, 600000, 0, -10, 5000000)
 
@@ -20,7 +22,7 @@ def slc(rows: int = 12, columns: int = 10, seed: int = 0) -> np.ndarray:
     )
 
 
-def tiff(path: Path, values: np.ndarray, dtype: str, **more: object) -> Path:
+def tiff(path: Path, values: np.ndarray, dtype: str, **more: Any) -> Path:
     """(bands, rows, columns)."""
     profile = {"driver": "GTiff", "count": len(values), "height": values.shape[1], "width": values.shape[2]}
     with rasterio.open(path, "w", dtype=dtype, **profile, **more) as file:
@@ -102,7 +104,7 @@ def test_a_grid_on_the_ground_keeps_its_corner(tmp_path: Path) -> None:
         (np.ones((4, 4), np.float32), "slc", "the image is real, and was called 'slc'"),
         (slc(), "amplitude", "the image is complex, and was called 'amplitude'"),
         (np.zeros((4, 4), np.complex64), None, "zero everywhere"),
-        (slc().real, None, "are below 0: this is no amplitude"),
+        (np.real(slc()), None, "are below 0: this is no amplitude"),
         (
             np.where(np.eye(4) > 0, np.nan, 1),
             None,
@@ -115,7 +117,7 @@ def test_a_grid_on_the_ground_keeps_its_corner(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_radar_image_is_said_in_one_line(
-    tmp_path: Path, values: np.ndarray, kind: str, said: str
+    tmp_path: Path, values: np.ndarray, kind: Kind | None, said: str
 ) -> None:
     np.save(tmp_path / "a.npy", values)
     with pytest.raises(UserError, match=said) as caught:
@@ -175,8 +177,7 @@ SICD = """<SICD xmlns="urn:SICD:1.4.0">
 @pytest.mark.parametrize("pixel", ["RE32F_IM32F", "RE16I_IM16I"])
 def test_sicd_is_turned_and_refined(tmp_path: Path, pixel: str) -> None:
     sicd = pytest.importorskip("sarkit.sicd")
-    from lxml import etree
-
+    etree = pytest.importorskip("lxml.etree")
     values = np.round(slc())
     stored = np.ascontiguousarray(values.T)
     if pixel == "RE16I_IM16I":
