@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sr_lab.metrics.image import AnyImages
-from sr_lab.metrics.radar import Images, Scores, _blocks, _percentile, _powers
+from sr_lab.metrics.radar import Images, Scores, in_blocks, percentile, powers_of
 
 LEVELS = 64  # of the co-occurrence; the last holds all above the 99th percentile
 SHUFFLES = 10
@@ -30,15 +30,15 @@ def m_index(sr: Images, hr: AnyImages) -> Scores:
 
     Source: Gomez, Ospina and Frery 2017, arXiv 1704.05952; the choice of blocks, levels and shuffles is ours.
     """
-    x, z = _powers(sr, hr)
+    x, z = powers_of(sr, hr)
     ratio = (z / x.where(x > 0, 1.0)).where(x > 0, 1.0)
     return torch.stack([_moments(one, of) + _structure(of) for one, of in zip(z, ratio, strict=True)])
 
 
 def _moments(z: Float[Tensor, "h w"], ratio: Float[Tensor, "h w"]) -> Tensor:
-    before, after = _blocks(z[None])[0], _blocks(ratio[None])[0]
+    before, after = in_blocks(z[None])[0], in_blocks(ratio[None])[0]
     spread = before.clamp_min(1e-30).log().var(-1, correction=0)
-    calm = spread <= _percentile(spread[None], CALM)[0]
+    calm = spread <= percentile(spread[None], CALM)[0]
     before, after = before[calm], after[calm]
     looks = [
         block.mean(-1).square() / block.var(-1, correction=0).clamp_min(1e-30) for block in (before, after)
@@ -47,7 +47,7 @@ def _moments(z: Float[Tensor, "h w"], ratio: Float[Tensor, "h w"]) -> Tensor:
 
 
 def _structure(ratio: Float[Tensor, "h w"]) -> Tensor:
-    top = _percentile(ratio.flatten()[None], 99)[0].clamp_min(1e-30)
+    top = percentile(ratio.flatten()[None], 99)[0].clamp_min(1e-30)
     levels = (ratio / top * LEVELS).clamp(0, LEVELS - 1).floor()
     generator = torch.Generator().manual_seed(SEED)
     flat = levels.flatten()

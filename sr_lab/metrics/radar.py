@@ -77,14 +77,14 @@ def enl(sr: Images) -> Scores:
     Raises:
         MetricUnavailable: no block fits, or all are constant.
     """
-    blocks = _blocks(_power(sr))
+    blocks = in_blocks(_power(sr))
     variance = blocks.var(-1, correction=0)
     looks = blocks.mean(-1).square() / variance.where(variance > 0, 1.0)
     scores = []
     for one, varies in zip(looks, variance > 0, strict=True):
         if not varies.any():
             raise MetricUnavailable("every block is constant")
-        scores.append(_percentile(one[varies][None], 99)[0])
+        scores.append(percentile(one[varies][None], 99)[0])
     return torch.stack(scores)
 
 
@@ -94,7 +94,7 @@ def epi(sr: Images, hr: AnyImages) -> Scores:
     Speckle has edges too, so against single-look HR a smooth estimate is far below 1. Arguments and errors as in
     `psnr_db`.
     """
-    x, z = _powers(sr, hr)
+    x, z = powers_of(sr, hr)
     total = [sum(image.diff(dim=axis).abs().sum((1, 2)) for axis in (1, 2)) for image in (x, z)]
     return torch.as_tensor(total[0]) / torch.as_tensor(total[1])
 
@@ -109,7 +109,7 @@ def epd_roa(sr: Images, hr: AnyImages, axis: int) -> Scores:
         hr: Z.
         axis: -1 compares along range (HD), -2 along azimuth (VD).
     """
-    x, z = _powers(sr, hr)
+    x, z = powers_of(sr, hr)
     length = x.shape[axis] - 1
     first, second = ((image.narrow(axis, 0, length), image.narrow(axis, 1, length)) for image in (x, z))
     counts = (first[1] > 0) & (second[1] > 0)
@@ -127,13 +127,13 @@ def ratio_statistics(sr: Images, hr: AnyImages, looks: float | None = None) -> R
     """
     if looks is None and is_complex(hr):
         looks = 1.0
-    found = [_ratio(x, z, looks) for x, z in zip(*_powers(sr, hr), strict=True)]
+    found = [_ratio(x, z, looks) for x, z in zip(*powers_of(sr, hr), strict=True)]
     return Ratio(*(torch.stack(values) for values in zip(*found, strict=True)))
 
 
 def bias_db(sr: Images, hr: AnyImages) -> Scores:
     """Radiometric bias: 10 log10 of the mean of SR over the mean of HR; 0 keeps it. Errors as in `psnr_db`."""
-    x, z = _powers(sr, hr)
+    x, z = powers_of(sr, hr)
     return 10 * torch.log10(x.mean((1, 2)) / z.mean((1, 2)))
 
 
@@ -143,8 +143,8 @@ def block_bias_db(sr: Images, hr: AnyImages) -> Scores:
     Raises:
         MetricUnavailable: no block fits.
     """
-    x, z = (_blocks(image).mean(-1).clamp_min(TINY) for image in _powers(sr, hr))
-    return _percentile(10 * torch.log10(x / z), 50)
+    x, z = (in_blocks(image).mean(-1).clamp_min(TINY) for image in powers_of(sr, hr))
+    return percentile(10 * torch.log10(x / z), 50)
 
 
 def _ratio(x: Float[Tensor, "h w"], z: Float[Tensor, "h w"], looks: float | None) -> tuple[Tensor, ...]:
@@ -153,11 +153,8 @@ def _ratio(x: Float[Tensor, "h w"], z: Float[Tensor, "h w"], looks: float | None
     values = r[counts].sort().values
     mean, variance = values.mean(), values.var(correction=0)
     centred = (r - mean).where(counts, 0.0)
-    lags = []
-    for axis in (0, 1):
-        pairs = counts.narrow(axis, 1, len_ := counts.shape[axis] - 1) & counts.narrow(axis, 0, len_)
-        product = centred.narrow(axis, 1, len_) * centred.narrow(axis, 0, len_)
-        lags.append(product.sum() / pairs.sum())
+    lags = [(centred[1:] * centred[:-1]).sum() / (counts[1:] & counts[:-1]).sum()]
+    lags += [(centred[:, 1:] * centred[:, :-1]).sum() / (counts[:, 1:] & counts[:, :-1]).sum()]
     shape = torch.as_tensor(looks, dtype=torch.float64) if looks else 1 / variance
     expected = torch.special.gammainc(shape.expand_as(values).contiguous(), shape * values)
     steps = torch.arange(len(values) + 1, dtype=torch.float64, device=values.device) / len(values)
@@ -169,7 +166,7 @@ def _power(image: Tensor) -> Powers:
     return intensity(image.detach().double())[:, 0]
 
 
-def _powers(sr: Tensor, hr: Tensor) -> tuple[Powers, Powers]:
+def powers_of(sr: Tensor, hr: Tensor) -> tuple[Powers, Powers]:
     if (len(sr), *sr.shape[-2:]) != (len(hr), *hr.shape[-2:]):
         raise UserError(
             f"SR is {tuple(sr.shape)} and HR is {tuple(hr.shape)} (batch, channels, height, width)",
@@ -190,14 +187,14 @@ def _powers(sr: Tensor, hr: Tensor) -> tuple[Powers, Powers]:
 
 
 def _in_decibels(sr: Tensor, hr: Tensor) -> tuple[Images, Images]:
-    x, z = (10 * torch.log10(power.clamp_min(TINY)) for power in _powers(sr, hr))
-    low, high = (_percentile(z.flatten(1), q)[:, None, None, None] for q in (1, 99.9))
+    x, z = (10 * torch.log10(power.clamp_min(TINY)) for power in powers_of(sr, hr))
+    low, high = (percentile(z.flatten(1), q)[:, None, None, None] for q in (1, 99.9))
     return _scaled(x, low, high), _scaled(z, low, high)
 
 
 def _in_amplitude(sr: Tensor, hr: Tensor) -> tuple[Images, Images]:
-    x, z = (power.sqrt() for power in _powers(sr, hr))
-    high = _percentile(z.flatten(1), 99.5)[:, None, None, None]
+    x, z = (power.sqrt() for power in powers_of(sr, hr))
+    high = percentile(z.flatten(1), 99.5)[:, None, None, None]
     return _scaled(x, 0 * high, high), _scaled(z, 0 * high, high)
 
 
@@ -205,7 +202,7 @@ def _scaled(image: Tensor, low: Tensor, high: Tensor) -> Images:
     return ((image[:, None] - low) / (high - low)).clamp(0, 1)
 
 
-def _percentile(values: Float[Tensor, "b n"], q: float | int) -> Scores:
+def percentile(values: Float[Tensor, "b n"], q: float | int) -> Scores:
     """As NumPy's; torch.quantile refuses more than 16 million values."""
     place = q / 100 * (values.shape[1] - 1)
     below = int(place)
@@ -214,7 +211,7 @@ def _percentile(values: Float[Tensor, "b n"], q: float | int) -> Scores:
     return torch.lerp(ordered[:, below], above, place - below)
 
 
-def _blocks(power: Powers) -> Float[Tensor, "b n p"]:
+def in_blocks(power: Powers) -> Float[Tensor, "b n p"]:
     """Blocks of 32 x 32 px side by side from the top left, as rows of values."""
     if min(power.shape[-2:]) < BLOCK:
         raise MetricUnavailable(f"no block of {BLOCK}x{BLOCK} px fits")
