@@ -167,6 +167,12 @@ def _power(image: Tensor) -> Powers:
 
 
 def powers_of(sr: Tensor, hr: Tensor) -> tuple[Powers, Powers]:
+    """Intensities of SR and HR, in float64.
+
+    Raises:
+        UserError: they differ in size, or SR holds NaN or infinity.
+        MetricUnavailable: HR is constant.
+    """
     if (len(sr), *sr.shape[-2:]) != (len(hr), *hr.shape[-2:]):
         raise UserError(
             f"SR is {tuple(sr.shape)} and HR is {tuple(hr.shape)} (batch, channels, height, width)",
@@ -199,7 +205,7 @@ def _in_amplitude(sr: Tensor, hr: Tensor) -> tuple[Images, Images]:
 
 
 def _scaled(image: Tensor, low: Tensor, high: Tensor) -> Images:
-    return ((image[:, None] - low) / (high - low)).clamp(0, 1)
+    return ((image[:, None] - low) / (high - low).clamp_min(TINY)).clamp(0, 1)
 
 
 def percentile(values: Float[Tensor, "b n"], q: float | int) -> Scores:

@@ -1,4 +1,5 @@
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,7 @@ def powers(*images: torch.Tensor) -> list[list[np.ndarray]]:
         (radar.block_bias_db, reference.block_bias_db),
     ],
 )
-def test_measures_agree_with_the_reference(measure, expected) -> None:
+def test_measures_agree_with_the_reference(measure: Callable[..., Any], expected: Callable[..., Any]) -> None:
     sr, hr = detected()
     want = [expected(x, z) for x, z in zip(*powers(sr, hr), strict=True)]
     np.testing.assert_allclose(measure(sr, hr).numpy(), want, rtol=1e-5)
@@ -177,6 +178,13 @@ def test_a_sharper_band_has_a_narrower_target() -> None:
     assert coarse["irw_azimuth"].values[0] / fine["irw_azimuth"].values[0] == pytest.approx(2, rel=0.06)
     assert coarse["irw_range"].values[0] == pytest.approx(fine["irw_range"].values[0], rel=0.03)
     assert fine["pslr_range"].values[0] == pytest.approx(-13.26, abs=0.3)
+
+
+def test_an_image_of_one_bright_pixel_has_a_score() -> None:
+    hr = torch.zeros(1, 1, 64, 64)
+    hr[..., 20, 30] = 1
+    for measure in (radar.psnr_db, radar.psnr_amp):
+        assert torch.isfinite(measure(hr, hr)).all()
 
 
 def test_bad_input_is_refused() -> None:
