@@ -99,8 +99,8 @@ class Sublook(Degradation):
         scale: s.
         axis: that is divided: `azimuth` gives looks from different angles.
         look: number of the one sub-band that LR is, complex, counted from 0 by frequency; null: the mean intensity
-            of all, as amplitude: s looks. A look is moved to the middle of the spectrum, so of those beside the middle the
-            intensity compares with HR's, and the phase does not.
+            of all, as amplitude: s looks. A look is moved to the middle of the spectrum: its intensity compares with
+            HR's, its phase does not.
         occupied, taper: as of `Bandcut`; looks are brought to one mean intensity.
 
     Raises:
