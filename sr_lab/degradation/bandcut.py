@@ -1,13 +1,14 @@
 """LR radar images by a cut of the complex spectrum: less bandwidth, a shorter aperture, or several sub-looks."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
 from sr_lab.degradation.band import Pair, cut_band, hamming
-from sr_lab.degradation.chain import Degradation, Degraded
+from sr_lab.degradation.chain import Degraded, Unblurred
 from sr_lab.degradation.speckle import complex_noise
 from sr_lab.errors import UserError
 from sr_lab.io.complex import amplitude, as_channels, as_complex
@@ -15,7 +16,7 @@ from sr_lab.io.complex import amplitude, as_channels, as_complex
 Axis = Literal["azimuth", "range"]
 
 
-class Bandcut(Degradation):
+class Bandcut(Unblurred):
     """The LR image as a sensor of 1/s of the bandwidth and of the aperture would have made it.
 
     Of the *occupied* band the middle 1/s is kept, not of the FFT grid: HR images are oversampled, and half the grid
@@ -49,7 +50,7 @@ class Bandcut(Degradation):
         snr_db: float | int | None = None,
         detect: bool = False,
     ) -> None:
-        super().__init__(scale, None, anchor="block_center")
+        super().__init__(scale)
         loss = (azimuth or scale, range or scale)
         width, weights = _of_sensor(occupied, taper)
         if min(loss) < 1 or not 0.5 <= alpha <= 1:
@@ -73,7 +74,12 @@ class Bandcut(Degradation):
         """
         return self._detected(as_channels(self._cut(as_complex(image))))
 
-    def degrade(self, hr: Float[Tensor, "b c hs ws"], generator: torch.Generator) -> Degraded:
+    def degrade(
+        self,
+        hr: Float[Tensor, "b c hs ws"],
+        generator: torch.Generator,
+        facts: Mapping[str, Any] | None = None,
+    ) -> Degraded:
         """Cut, add noise, detect."""
         lr = self._cut(as_complex(hr))
         level = torch.zeros(len(hr), device=hr.device)
@@ -92,7 +98,7 @@ class Bandcut(Degradation):
         return self.gain * cut_band(image, _size(image, self.scale), self.kept, alpha=self.alpha)
 
 
-class Sublook(Degradation):
+class Sublook(Unblurred):
     """LR as looks of s neighbouring sub-bands of one axis; of the other axis the middle 1/s is kept.
 
     Args:
@@ -115,7 +121,7 @@ class Sublook(Degradation):
         occupied: list[float | int] | None = None,
         taper: list[float | int] | None = None,
     ) -> None:
-        super().__init__(scale, None, anchor="block_center")
+        super().__init__(scale)
         if look is not None and not 0 <= look < scale:
             raise UserError(
                 f"there is no look {look} of {scale}", where="degradation.look", fix=f"0 to {scale - 1}"

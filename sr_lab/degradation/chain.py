@@ -151,6 +151,26 @@ class Degradation(nn.Module):
         return Degraded(lr, kernel, noise_level)
 
 
+class Unblurred(Degradation):
+    """A degradation that draws no kernel: its `forward` alone says what LR is, about block centres.
+
+    Args:
+        scale: s.
+    """
+
+    def __init__(self, scale: int) -> None:
+        super().__init__(scale, None, anchor="block_center")
+
+    def degrade(
+        self,
+        hr: Float[Tensor, "b c hs ws"],
+        generator: torch.Generator,
+        facts: Mapping[str, Any] | None = None,
+    ) -> Degraded:
+        """Apply it."""
+        return self.corrupt(self(hr, None), None, generator)
+
+
 def modcrop(image: Float[Tensor, "*b c h w"], multiple: int) -> Float[Tensor, "*b c h2 w2"]:
     """Cut bottom and right so that both sides are multiples."""
     height, width = image.shape[-2:]

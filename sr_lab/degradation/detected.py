@@ -8,20 +8,17 @@ from torch import Tensor
 
 from sr_lab.degradation.anchor import Anchor
 from sr_lab.degradation.blur import Boundary, blur_decimate
-from sr_lab.degradation.chain import Corruption, Degradation, KernelSampler
+from sr_lab.degradation.chain import Corruption, Degradation, KernelSampler, Unblurred
 from sr_lab.degradation.resample import imresize
 from sr_lab.io.complex import amplitude, intensity
 
 
-class Multilook(Degradation):
+class Multilook(Unblurred):
     """Mean intensity of s x s pixels, as detected products are made; fewer than s^2 looks where pixels correlate.
 
     Args:
         scale: s.
     """
-
-    def __init__(self, scale: int) -> None:
-        super().__init__(scale, None, anchor="block_center")
 
     def forward(
         self, image: Float[Tensor, "b c hs ws"], kernel: Float[Tensor, "n 1 k k"] | None
@@ -64,15 +61,12 @@ class DetectedBlur(Degradation):
         return blurred.clamp_min(0).sqrt()
 
 
-class BicubicAmplitude(Degradation):
+class BicubicAmplitude(Unblurred):
     """MATLAB's bicubic of the amplitude: what GAN papers do, and no sensor. It mixes looks and moves the mean.
 
     Args:
         scale: s.
     """
-
-    def __init__(self, scale: int) -> None:
-        super().__init__(scale, None, anchor="block_center")
 
     def forward(
         self, image: Float[Tensor, "b c hs ws"], kernel: Float[Tensor, "n 1 k k"] | None

@@ -136,7 +136,9 @@ def test_errors_in_and_out_of_the_band() -> None:
     names = ["in_band_error", "out_of_band_error", "consistency_db"]
 
     def errors(sr: torch.Tensor) -> list[float]:
-        return [item.values[0] for item in evaluate(names, sr=sr, again=cut(sr, None), **given).measured.values()]
+        return [
+            item.values[0] for item in evaluate(names, sr=sr, again=cut(sr, None), **given).measured.values()
+        ]
 
     inside, outside, consistent = errors(padded)
     assert inside < 1e-5
