@@ -41,7 +41,9 @@ def trainer_for(settings: Settings, directory: Path, callbacks: list[Callback], 
 def fit(
     settings: Settings, method: pl.LightningModule, data: pl.LightningDataModule | None, directory: Path
 ) -> tuple[pl.Trainer, dict[str, float]]:
-    """Fit, from `checkpoints/last.ckpt` if there is one; leaves the best state in the method and in `weights.pt`.
+    """Fit, from `checkpoints/last.ckpt` if there is one.
+
+    The method and `weights.pt` are left with the best state, or the last one where nothing is validated.
 
     Returns:
         the trainer, and figures of training: last logged values, steps, seconds, epochs.
@@ -51,17 +53,19 @@ def fit(
     best = ModelCheckpoint(folder, "best", monitor=monitor, mode=mode, enable_version_counter=False)
     # apart from the best, which an interruption must not overwrite
     resumable = ModelCheckpoint(folder, "last", save_on_exception=True, enable_version_counter=False)
+    validates = data is None or getattr(data, "validation_set", None) is not None
     ema = [EMA(settings.trainer.ema)] if settings.trainer.ema else []
     trainer = trainer_for(
         settings,
         directory,
-        [*ema, best, resumable, ReportSteps(directory)],
+        [*ema, *([best] if validates else []), resumable, ReportSteps(directory)],
         logger=CSVLogger(directory, name="", version="curves"),
         enable_checkpointing=True,
         max_epochs=settings.trainer.max_epochs,
         max_steps=settings.trainer.max_steps,
         gradient_clip_val=settings.trainer.gradient_clip_val,
         num_sanity_val_steps=0,
+        limit_val_batches=1.0 if validates else 0,
     )
     last = folder / "last.ckpt"
     started = time.perf_counter()

@@ -8,11 +8,12 @@ from torch import Tensor
 from sr_lab.backbones.eigenimages import Eigenimages
 from sr_lab.backbones.essaformer import ESSAformer
 from sr_lab.backbones.image_to_image import ImageToImage
+from sr_lab.backbones.lsrgan import LSRGAN
 from sr_lab.backbones.residual import ResidualNet
 from sr_lab.errors import UserError
 from sr_lab.weights.store import Checkpoint, load_weights, misfit
 
-PLAIN: dict[str, type[ImageToImage]] = {net.kind: net for net in (ESSAformer, ResidualNet)}
+PLAIN: dict[str, type[ImageToImage]] = {net.kind: net for net in (ESSAformer, LSRGAN, ResidualNet)}
 ESSAFORMER_KEY = "blockup.convup.attn.lnqkv.weight"
 
 

@@ -20,7 +20,7 @@ class Patches(IterableDataset[Float[Tensor, "b c p p"]]):
 
     Args:
         images: source, of one number of channels; smaller ones than the patch are refused. All are drawn alike, or as
-            the `weights` of the source say (see `Several`).
+            the `weights` of the source say (see `Several`). One that says `axes_differ` is flipped and not turned.
         size: side of the patch.
         batch_size: patches a batch.
         seed: of the stream; workers and ranks draw different patches.
@@ -41,7 +41,7 @@ class Patches(IterableDataset[Float[Tensor, "b c p p"]]):
         done: int = 0,
         one_image: bool = False,
     ) -> None:
-        self.one_image = one_image
+        self.one_image, self.turns = one_image, not getattr(images, "axes_differ", False)
         self.images: list[Shaped[Tensor, "c h w"]] = []
         for index, image_id in enumerate(images.ids):
             image = images[index]
@@ -88,7 +88,10 @@ class Patches(IterableDataset[Float[Tensor, "b c p p"]]):
         patch = _unpacked(image[:, top : top + self.size, left : left + self.size])
         if draw[3] & 1:
             patch = patch.flip(-1)
-        return torch.rot90(patch, (draw[3] >> 1) & 3, (-2, -1))
+        quarters = (draw[3] >> 1) & 3
+        if not self.turns:
+            return patch.flip(-2) if quarters & 1 else patch
+        return torch.rot90(patch, quarters, (-2, -1))
 
     def _chosen(self, draw: int) -> int:
         """Which image a draw of 31 bits stands for."""

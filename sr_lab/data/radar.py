@@ -40,6 +40,8 @@ class RadarImages:
         UserError: a file is missing, or not the one of the split; no image of this name.
     """
 
+    axes_differ = True  # a sensor's band, and so its speckle, is not the same in azimuth and in range
+
     def __init__(
         self,
         root: str,

@@ -16,7 +16,15 @@ from sr_lab.io.complex import amplitude, as_channels, as_complex
 Axis = Literal["azimuth", "range"]
 
 
-class Bandcut(Unblurred):
+class OfSpectrum(Unblurred):
+    """What cuts the spectrum of complex images."""
+
+    def bicubic(self, lr: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 1 hs ws"]:
+        """Of the amplitude, as papers do: between complex pixels bicubic would lose intensity."""
+        return super().bicubic(amplitude(lr)).clamp_min(0)
+
+
+class Bandcut(OfSpectrum):
     """The LR image as a sensor of 1/s of the bandwidth and of the aperture would have made it.
 
     Of the *occupied* band the middle 1/s is kept, not of the FFT grid: HR images are oversampled, and half the grid
@@ -98,7 +106,7 @@ class Bandcut(Unblurred):
         return self.gain * cut_band(image, _size(image, self.scale), self.kept, alpha=self.alpha)
 
 
-class Sublook(Unblurred):
+class Sublook(OfSpectrum):
     """LR as looks of s neighbouring sub-bands of one axis; of the other axis the middle 1/s is kept.
 
     Args:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from sr_lab.degradation.anchor import Anchor
 from sr_lab.degradation.blur import Boundary, blur_decimate
+from sr_lab.degradation.resample import bicubic_upsample_aligned
 from sr_lab.degradation.resampler import Resampler, decimate, decimate_files
 from sr_lab.errors import UserError
 
@@ -135,6 +136,10 @@ class Degradation(nn.Module):
             return self.corrupt(decimate_files(hr, self.scale, self.resampler), None, generator)
         kernel = self.kernels.sample(len(hr), generator).to(hr.device)
         return self.corrupt(self(hr, kernel), kernel, generator)
+
+    def bicubic(self, lr: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c2 hs ws"]:
+        """The baseline of every table: MATLAB's bicubic of LR, on the HR grid."""
+        return bicubic_upsample_aligned(lr, self.scale, self.anchor, self.phase)
 
     def corrupt(
         self,

@@ -6,6 +6,7 @@ between parts, and what needs the intensity asks for it here.
 """
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Complex, Float
 from torch import Tensor
 
@@ -46,3 +47,14 @@ def intensity(image: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 1 h w"]:
 def amplitude(image: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 1 h w"]:
     """|z| of a complex image; a detected one as it is, without overshoots below 0."""
     return image.clamp_min(0) if image.shape[1] == 1 else image.norm(dim=1, keepdim=True)
+
+
+def multilooked(image: Float[Tensor, "b c h w"], side: int) -> Float[Tensor, "b 1 h w"]:
+    """The amplitude of intensity averaged around every pixel; the image goes on beyond its edge by repetition.
+
+    Args:
+        image: complex or detected.
+        side: odd, of the square averaged over.
+    """
+    padded = F.pad(intensity(image), (side // 2,) * 4, mode="replicate")
+    return F.avg_pool2d(padded, side, stride=1).sqrt()

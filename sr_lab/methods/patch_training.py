@@ -46,11 +46,17 @@ class PatchTraining(Method):
 
     def training_step(self, batch: Float[Tensor, "b c p p"], batch_idx: int) -> Tensor:
         """Degrade, restore, compare."""
+        return self.loss(*self.degraded(batch))
+
+    def degraded(
+        self, batch: Float[Tensor, "b c p p"]
+    ) -> tuple[Degraded, Degradation, Float[Tensor, "b c p2 p2"]]:
+        """A batch through the degradation whose turn it is; which one, and the batch cut to its scale."""
         generator = keyed_generator(self.seed, f"{self.global_step}/{self.global_rank}", self.stream)
         degradations = self.degradations()
         degradation = degradations[self.global_step % len(degradations)]
         hr = modcrop(batch, degradation.scale)
-        return self.loss(degradation.degrade(hr, generator), degradation, hr)
+        return degradation.degrade(hr, generator), degradation, hr
 
     def validation_step(self, batch: Sample, batch_idx: int) -> None:
         """PSNR over all channels of whole degraded images."""

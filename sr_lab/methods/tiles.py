@@ -20,7 +20,7 @@ class Tile(NamedTuple):
     width: int
 
 
-Solve = Callable[[Float[Tensor, "b c h w"], Tile], Float[Tensor, "b c hs ws"]]
+Solve = Callable[[Float[Tensor, "b c h w"], Tile], Float[Tensor, "b c2 hs ws"]]
 Padding = Boundary | Literal["symmetric"]
 
 
@@ -34,7 +34,7 @@ def restored_rows(
     overlap: int = 0,
     boundary: Padding = "reflect",
     label: str | None = None,
-) -> Iterator[Float[Tensor, "b c rows ws"]]:
+) -> Iterator[Float[Tensor, "b c2 rows ws"]]:
     """Apply `solve` to padded tiles, keep the middle of each, and give the result from the top down.
 
     The margin keeps a solver's circular boundary, and what lies behind a tile's edge, out of the result; an image
@@ -62,7 +62,7 @@ def restored_rows(
     )
     for first, last in rows:
         top, bottom = max(first - half, 0), min(last + half, height)
-        strip = lr.new_zeros(*lr.shape[:2], (bottom - top) * scale, width * scale)
+        strip: Tensor | None = None  # of as many channels as the pieces have
         padded = lr[..., beyond_y[top : bottom + 2 * margin], :]
         fade_y = _fade(top, bottom, (first, last), height, half, scale).to(lr)
         for start, end in columns:
@@ -70,9 +70,12 @@ def restored_rows(
             piece = padded[..., beyond_x[left : right + 2 * margin]]
             solved = solve(piece, Tile(top, left, bottom - top, right - left))
             solved = solved[..., margin * scale :, margin * scale :]
+            if strip is None:
+                strip = lr.new_zeros(*solved.shape[:2], (bottom - top) * scale, width * scale)
             fade = fade_y[:, None] * _fade(left, right, (start, end), width, half, scale).to(lr)
             strip[..., left * scale : right * scale] += solved[..., : len(fade), : fade.shape[1]] * fade
             bar.update()
+        assert strip is not None
         if below.numel():
             strip[..., : below.shape[-2], :] += below
         done = ((height if last == height else last - half) - top) * scale

@@ -7,15 +7,23 @@ from torch import Tensor
 
 from sr_lab.data.sample import Restored, Sample
 from sr_lab.degradation.band import pad_band
-from sr_lab.io.complex import as_channels, as_complex
+from sr_lab.errors import UserError
+from sr_lab.io.complex import as_channels, as_complex, multilooked
 from sr_lab.methods.base import Method
 
 
 class ZeroPad(Method):
-    """Sinc interpolation of complex images; nothing is added outside LR's band. It knows `block_center` only."""
+    """Sinc interpolation of complex images; nothing is added outside LR's band. It knows `block_center` only.
 
-    def __init__(self) -> None:
+    Args:
+        looks: odd side of a square whose mean intensity every pixel then gets, which costs the phase; None: none.
+    """
+
+    def __init__(self, looks: int | None = None) -> None:
         super().__init__()
+        if looks is not None and (looks < 1 or looks % 2 == 0):
+            raise UserError(f"{looks} is no odd side", where="method.looks", fix="use 3, 5, ..., or null")
+        self.looks = looks
 
     def restore(self, sample: Sample) -> Restored:
         """Interpolate.
@@ -24,7 +32,10 @@ class ZeroPad(Method):
             UserError: LR is detected.
         """
         started = time.perf_counter()
-        return Restored(zero_padded(sample.lr, sample.scale), seconds=time.perf_counter() - started)
+        sr = zero_padded(sample.lr, sample.scale)
+        if self.looks is not None:
+            sr = multilooked(sr, self.looks)
+        return Restored(sr, seconds=time.perf_counter() - started)
 
 
 def zero_padded(lr: Float[Tensor, "b c h w"], scale: int) -> Float[Tensor, "b 2 hs ws"]:

@@ -13,12 +13,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sr_lab.errors import UserError
-from sr_lab.io.complex import intensity, is_complex
+from sr_lab.io.complex import intensity, is_complex, multilooked
 from sr_lab.metrics.image import AnyImages
 from sr_lab.metrics.perceptual import MetricUnavailable
 from sr_lab.metrics.spectral import psnr_band, ssim_band
 
 BLOCK = 32
+LOOKED = 5  # pixels a side that the multilooked reference is averaged over
 TINY = 1e-30  # intensity below which an image holds nothing: -300 dB
 
 Images = Float[Tensor, "b c h w"]
@@ -69,6 +70,20 @@ def psnr_amp(sr: Images, hr: AnyImages) -> Scores:
 def ssim_amp(sr: Images, hr: AnyImages) -> Scores:
     """SSIM in the domain of `psnr_amp`: windows of 7 x 7 px with equal weights. Errors as in `psnr_db`."""
     return ssim_band(*_in_amplitude(sr, hr))
+
+
+def psnr_multilook(sr: Images, hr: AnyImages) -> Scores:
+    """PSNR of decibels against HR averaged over 5 x 5 px of intensity, in which most speckle is gone.
+
+    The reference is blurred, so an estimate that is sharper than it loses too: compare it with an estimate that was
+    averaged in the same way. Range, arguments and errors as in `psnr_db`, with percentiles of the reference.
+    """
+    return psnr_band(*_in_decibels(sr, multilooked(hr, LOOKED)))
+
+
+def ssim_multilook(sr: Images, hr: AnyImages) -> Scores:
+    """SSIM in the domain of `psnr_multilook`: windows of 7 x 7 px with equal weights."""
+    return ssim_band(*_in_decibels(sr, multilooked(hr, LOOKED)))
 
 
 def enl(sr: Images) -> Scores:

@@ -398,6 +398,14 @@ METRICS: dict[str, Metric] = {
         radar.psnr_amp, "amplitude over p99.5 of HR, clipped to 0..1, border 0, peak 1", "dB"
     ),
     "ssim_amp": _of_radar(radar.ssim_amp, "the domain of psnr_amp, 7x7 uniform window, sample covariance"),
+    "psnr_multilook": _of_radar(
+        radar.psnr_multilook,
+        "as psnr_db, against HR's intensity averaged over 5x5 px, by percentiles of that",
+        "dB",
+    ),
+    "ssim_multilook": _of_radar(
+        radar.ssim_multilook, "the domain of psnr_multilook, 7x7 uniform window, sample covariance"
+    ),
     "enl": _of_radar(
         radar.enl, "mean^2/variance of intensity, 99th percentile over blocks of 32x32 px", needs=("sr",)
     ),

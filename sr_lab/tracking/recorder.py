@@ -14,7 +14,6 @@ from torch import Tensor
 from sr_lab.data.degraded import DegradedImages
 from sr_lab.data.sample import Restored, Sample
 from sr_lab.degradation.chain import Degradation
-from sr_lab.degradation.resample import bicubic_upsample_aligned
 from sr_lab.errors import UserError
 from sr_lab.io.atomic import atomic_write, write_json, write_text
 from sr_lab.io.images import write_image
@@ -94,9 +93,7 @@ class Recorder(pl.Callback):
         image_id = sample.image_ids[0]
         folder = image_folder(self.directory, image_id)
         folder.mkdir(parents=True, exist_ok=True)
-        bicubic = bicubic_upsample_aligned(
-            sample.lr, sample.scale, self.degradation.anchor, self.degradation.phase
-        )
+        bicubic = self.degradation.bicubic(sample.lr)
         values, notes = self._measure(sample, restored, bicubic)
         files = ImageFiles(seconds=round(restored.seconds, 4))
         images = {

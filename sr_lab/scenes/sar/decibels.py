@@ -1,5 +1,6 @@
 """Intensity to a fixed range of decibels and back: the same constants for every image of a sensor."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -7,6 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sr_lab.errors import UserError
+
+NATS = math.log(10) / 10  # in a decibel
 
 
 @dataclass(frozen=True)
@@ -40,3 +43,11 @@ class Decibels:
     def inverse(self, normalised: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """The normalised range to intensity."""
         return 10 ** ((self.low + (self.high - self.low) * normalised) / 10)
+
+    def log_intensity(self, normalised: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """The normalised range to the natural logarithm of the intensity."""
+        return (self.low + (self.high - self.low) * normalised) * NATS
+
+    def of_log_intensity(self, log: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """The natural logarithm of the intensity to the normalised range; the inverse of `log_intensity`."""
+        return (log / NATS - self.low) / (self.high - self.low)

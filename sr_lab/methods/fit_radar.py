@@ -1,0 +1,106 @@
+"""What training on radar images shares: patches degraded with a margin around them, and restoration in tiles."""
+
+import time
+from collections import defaultdict
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from sr_lab.backbones.image_to_image import ImageToImage
+from sr_lab.backbones.lsrgan import LSRGAN, Reads
+from sr_lab.data.patches import Patches
+from sr_lab.data.sample import Restored, Sample
+from sr_lab.degradation.chain import Degradation, keyed_generator, modcrop
+from sr_lab.errors import UserError
+from sr_lab.io.complex import intensity
+from sr_lab.losses.radar import BLOCK
+from sr_lab.methods.feedforward import TILE, enlarged
+from sr_lab.methods.patch_training import PatchTraining
+
+CALIBRATION = 8  # batches of patches that the gain is measured on
+MARGIN = 16  # HR pixels around a patch, where a cut of its spectrum wraps around
+
+
+class FitRadar(PatchTraining):
+    """Training of an LSRGAN, after which its radiometry is set.
+
+    Args:
+        backbone: the network.
+        reads: what of an image this training feeds it.
+        max_steps: length of the cosine schedule.
+        lr, weight_decay: of Adam.
+        warmup: steps of linear warm-up.
+        tile: of restoration; see `Feedforward`.
+
+    Raises:
+        UserError: another network, or one that reads something else.
+    """
+
+    def __init__(
+        self,
+        backbone: ImageToImage,
+        reads: Reads,
+        max_steps: int,
+        lr: float,
+        weight_decay: float,
+        warmup: int,
+        tile: int | None = TILE,
+    ) -> None:
+        if not isinstance(backbone, LSRGAN) or backbone.reads != reads:
+            raise UserError(
+                f"this training needs an LSRGAN that reads {reads}",
+                where="backbone",
+                fix=f"use backbone=lsrgan backbone.reads={reads}",
+            )
+        super().__init__(backbone, max_steps, lr, weight_decay, warmup)
+        self.tile = tile
+
+    @property
+    def network(self) -> LSRGAN:
+        """The backbone, by what it is."""
+        assert isinstance(self.backbone, LSRGAN)
+        return self.backbone
+
+    def degradations(self) -> list[Degradation]:
+        """The run's own."""
+        return [self.degradation]
+
+    def without_margin(
+        self, lr: Float[Tensor, "b c h w"], hr: Float[Tensor, "b c2 hs ws"]
+    ) -> tuple[Float[Tensor, "b c h2 w2"], Float[Tensor, "b c2 hs2 ws2"]]:
+        """LR and HR patches without what the cut has wrapped around."""
+        scale = self.network.scale
+        edge = -(-MARGIN // scale)
+        inner, outer = slice(edge, -edge), slice(edge * scale, -edge * scale)
+        return lr[..., inner, inner], hr[..., outer, outer]
+
+    def generators_trained(self) -> list[LSRGAN]:
+        """Networks whose gain is measured when the training is over."""
+        return [self.network]
+
+    @torch.no_grad()
+    def on_fit_end(self) -> None:
+        """Measure each network's gain: the median over blocks of training patches of what its intensity lacks."""
+        data = self.trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]
+        patches = Patches(data.images, data.patch_size, data.patches_per_batch, data.seed, CALIBRATION)
+        lacking: dict[int, list[Tensor]] = defaultdict(list)
+        generator = keyed_generator(self.seed, "gain", self.stream)
+        for batch in patches:
+            hr = modcrop(batch, self.network.scale).to(self.device)
+            degraded = self.degradations()[0].degrade(hr, generator)
+            lr, hr = self.without_margin(degraded.lr, hr)
+            for number, network in enumerate(self.generators_trained()):
+                means = [F.avg_pool2d(power, BLOCK) for power in (network(lr).square(), intensity(hr))]
+                lacking[number].append(
+                    (means[1].clamp_min(1e-12) / means[0].clamp_min(1e-12)).log().flatten()
+                )
+        for number, network in enumerate(self.generators_trained()):
+            network.gain += torch.cat(lacking[number]).median()
+
+    def restore(self, sample: Sample) -> Restored:
+        """Enlarge."""
+        started = time.perf_counter()
+        sr = enlarged(self.network, sample, self.degradation, self.tile)
+        return Restored(sr, seconds=time.perf_counter() - started)
