@@ -3,7 +3,7 @@
 import time
 
 from sr_lab.data.sample import Restored, Sample
-from sr_lab.degradation.resample import bicubic_upsample_aligned
+from sr_lab.degradation.resample import imresize
 from sr_lab.methods.base import Method
 
 
@@ -22,6 +22,5 @@ class Interpolate(Method):
     def restore(self, sample: Sample) -> Restored:
         """Interpolate."""
         started = time.perf_counter()
-        where = (self.degradation.anchor, self.degradation.phase) if self.aligned else ("block_center", 0)
-        sr = bicubic_upsample_aligned(sample.lr, sample.scale, *where)
+        sr = self.degradation.bicubic(sample.lr) if self.aligned else imresize(sample.lr, sample.scale)
         return Restored(sr, seconds=time.perf_counter() - started)
