@@ -146,7 +146,7 @@ def upscale_command(
         Upscaling | None,
         typer.Option(
             help="fast: kernel in a second. dip_fkp: kernel in minutes. network: none, for bicubic decimation.",
-            show_default="the scene's: fast, network for cubes and thermal frames, bicubic for sar",
+            show_default="the scene's: fast for natural, network for the others",
         ),
     ] = None,
     prior_weights: Annotated[
@@ -184,8 +184,8 @@ def upscale_command(
     Hyperspectral cubes (.mat, .npy, HDF5, ENVI, GeoTIFF) with --scene hyperspectral: a trained network enlarges them;
     --method fast for a blur that is unknown. Thermal frames (grey, counts, centi-kelvin) with --scene infrared.
 
-    Radar images (.npy, GeoTIFF, SICD; complex or detected) with --scene sar: interpolated, SLCs by zeros around their
-    spectrum.
+    Radar images (.npy, GeoTIFF, SICD; complex or detected) with --scene sar: a trained network, which takes speckle
+    away; --method bicubic keeps it, and interpolates SLCs by zeros around their spectrum.
     """
     from sr_lab.commands.upscale import main as upscale_main
 

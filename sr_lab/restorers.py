@@ -83,6 +83,37 @@ class InterpolatedRadar(Restorer):
         return iter([zero_padded(lr, self.scale)]), None
 
 
+class RadarByNetworks(Restorer):
+    """The amplitude by a network, one for detected images and one for SLCs, which keep the phase of their spectrum.
+
+    Args:
+        detected: network that reads amplitudes.
+        complex_: network for SLCs.
+    """
+
+    def __init__(self, detected: ImageToImage, complex_: ImageToImage) -> None:
+        self.detected, self.complex = detected, complex_
+
+    def restore(self, lr: Float[Tensor, "1 c h w"], name: str) -> tuple[Rows, None]:
+        """Enlarge, in tiles."""
+        network = self.complex if is_complex(lr) else self.detected
+        rows = enlarged_rows(network, Sample(lr, network.scale, [name]), label=name)
+        if not is_complex(lr):
+            return rows, None
+        warnings.warn("an SLC: amplitude by the network, without speckle; phase interpolated", stacklevel=2)
+        interpolated = zero_padded(lr, network.scale)
+        direction = interpolated / interpolated.norm(dim=1, keepdim=True).clamp_min(1e-12)
+
+        def with_phase() -> Rows:
+            top = 0
+            for part in rows:
+                below = top + part.shape[-2]
+                yield part * direction[..., top:below, :]
+                top = below
+
+        return with_phase(), None
+
+
 class ByNetwork(Restorer):
     """A network trained on bicubic decimation, with no kernel."""
 
@@ -230,12 +261,16 @@ def _restorer(
     if method == "bicubic":
         return InterpolatedRadar(settings.scale) if radar else Interpolated(settings.scale)
     if method == "network":
-        return ByNetwork(_network(settings).to(device))
+        upscale = settings.scene.upscale
+        network = _network(settings, upscale.weights).to(device)
+        if radar:
+            return RadarByNetworks(network, _network(settings, upscale.complex_weights).to(device))
+        return ByNetwork(network)
     if radar:
         raise UserError(
             f"--method {method} undoes the blur of pictures, and would sharpen speckle",
             where="--scene sar",
-            fix="use --method bicubic, which interpolates SLCs by zeros around their spectrum",
+            fix="use --method network, or bicubic, which interpolates SLCs by zeros around their spectrum",
         )
     degradation = build(settings.degradation or {}, "degradation", settings.allowed)
     kind: dict[str, Any] = {}
@@ -257,9 +292,8 @@ def interpolated_rows(image: Float[Tensor, "1 c h w"], scale: int) -> Rows:
     )
 
 
-def _network(settings: Settings) -> ImageToImage:
+def _network(settings: Settings, weights: str | None) -> ImageToImage:
     """The scene's network for the scale."""
-    weights = settings.scene.upscale.weights
     if weights is None or not (weights in all_entries() or Path(weights).expanduser().is_file()):
         raise UserError(
             f"scene '{settings.scene.name}' has no trained network for x{settings.scale}",

@@ -32,6 +32,7 @@ class UpscaleSettings(Strict):
 
     method: Literal["fast", "dip_fkp", "network", "bicubic"] = "fast"
     weights: str | None = None
+    complex_weights: str | None = None
     destripe: Literal["columns"] | None = None
 
 
