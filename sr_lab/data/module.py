@@ -47,6 +47,7 @@ class SRData(pl.LightningDataModule):
         workers: int = 0,
     ) -> None:
         super().__init__()
+        self.allow_zero_length_dataloader_with_multiple_devices = True  # fewer test images than processes
         self.images, self.degradation, self.seed, self.workers = images, degradation, seed, workers
         self.batch_size, self.patch_size = batch_size, patch_size
         self.patches_per_batch, self.batches_per_epoch = patches_per_batch, batches_per_epoch

@@ -1,5 +1,8 @@
 """A person's own radar images from the command line."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +11,18 @@ import rasterio
 import torch
 from typer.testing import CliRunner
 
+from sr_lab.backbones.lsrgan import LSRGAN
 from sr_lab.cli import app
 from sr_lab.degradation.band import cut_band, occupied_band, shifted_band
 from sr_lab.degradation.resample import imresize
 from sr_lab.degradation.speckle import circular_gaussian
+from sr_lab.io.complex import as_channels
+from sr_lab.tracking.record import Record
+from sr_lab.weights.store import Checkpoint, Entry, register, save_checkpoint, sha256
 
 RUNNER = CliRunner()
 UPSCALE = ("--scene", "sar", "--scale", "2")
+BICUBIC = (*UPSCALE, "--method", "bicubic")
 
 
 def slc(centre: tuple[float, float] = (0.0, 0.0), rows: int = 48, columns: int = 64) -> np.ndarray:
@@ -36,7 +44,7 @@ def invoke(*arguments: str | Path) -> tuple[int, str]:
 def test_an_slc_is_padded_about_its_own_band(tmp_path: Path, centre: tuple[float, float]) -> None:
     values = slc(centre)
     np.save(tmp_path / "a.npy", values)
-    code, output = invoke("upscale", tmp_path / "a.npy", *UPSCALE, "--out", tmp_path / "out")
+    code, output = invoke("upscale", tmp_path / "a.npy", *BICUBIC, "--out", tmp_path / "out")
     assert code == 0, output
     assert "zeros around its spectrum, not by bicubic" in output
     assert "band 0.6" in output
@@ -63,7 +71,7 @@ def test_detected_images_keep_their_kind_and_place(tmp_path: Path, kind: str | N
     with rasterio.open(tmp_path / "a.tif", "w", crs="EPSG:32633", transform=place, **profile) as file:
         file.write(stored[None])
     chosen = [] if kind is None else ["--set", f"scene.files.kind={kind}"]
-    code, output = invoke("upscale", tmp_path / "a.tif", *UPSCALE, *chosen, "--out", tmp_path / "out")
+    code, output = invoke("upscale", tmp_path / "a.tif", *BICUBIC, *chosen, "--out", tmp_path / "out")
     assert code == 0, output
     assert ("taken as amplitude" in output) == remark
     assert "geocoded" in output
@@ -83,7 +91,7 @@ def test_detected_images_keep_their_kind_and_place(tmp_path: Path, kind: str | N
         (np.real(slc()), [], "are below 0"),
         (np.zeros((12, 12), np.complex64), [], "zero everywhere"),
         (np.ones((2, 12, 12)), [], "2 bands"),
-        (slc(), ["--method", "network"], "no trained network"),
+        (slc(), ["--method", "network", "--scale", "3"], "no trained network"),
         (np.ones((12, 12)), ["--set", "scene.files.kind=slc"], "was called 'slc'"),
         (np.ones((12, 12)), ["--set", "scene.files.kind=decibel"], "slc"),
     ],
@@ -94,3 +102,83 @@ def test_what_cannot_be_done_is_said(tmp_path: Path, array: np.ndarray, extra: l
     assert code == 2
     assert said in output
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, LSRGAN]:
+    """Two small networks under the names that the scene asks for."""
+    monkeypatch.setenv("SR_LAB_WEIGHTS", str(tmp_path / "weights"))
+    found = {}
+    for name, reads in (("sar_x2", "amplitude"), ("sar_slc_x2", "parts")):
+        network = LSRGAN(2, 8, 1, reads=reads).eval()
+        torch.nn.init.normal_(network.tail.weight, std=0.01, generator=torch.Generator().manual_seed(0))
+        path = tmp_path / "weights" / f"{name}.pt"
+        path.parent.mkdir(exist_ok=True)
+        save_checkpoint(path, Checkpoint(network.state_dict(), network.architecture))
+        register(path.parent, Entry(name, path.name, sha256(path), "MIT", "a test", "lsrgan"))
+        found[name] = network
+    return found
+
+
+@pytest.mark.parametrize("rows", [48, 100])
+def test_networks_are_the_default(tmp_path: Path, networks: dict[str, LSRGAN], rows: int) -> None:
+    values = slc((0.2, -0.1), rows)
+    np.save(tmp_path / "slc.npy", values)
+    np.save(tmp_path / "grd.npy", np.abs(values).round().astype(np.uint16))
+    code, output = invoke("upscale", tmp_path, *UPSCALE, "--out", tmp_path / "out")
+    assert code == 0, output
+    assert "amplitude by the network" in output
+    detected = np.load(tmp_path / "out" / "grd.npy")
+    assert (detected.shape, detected.dtype) == ((2 * rows, 128), np.uint16)
+    complex_ = np.load(tmp_path / "out" / "slc.npy")
+    assert complex_.dtype == np.complex64
+    code, _ = invoke("upscale", tmp_path / "slc.npy", *BICUBIC, "--out", tmp_path / "padded")
+    assert code == 0
+    padded = np.load(tmp_path / "padded" / "slc.npy")
+    turned = np.angle(complex_ * padded.conj())
+    assert np.abs(turned[np.abs(padded) > 3]).max() < 1e-2, "the phase is interpolated"
+    if rows == 48:  # in one tile
+        unit = np.sqrt(np.mean(np.abs(values) ** 2))
+        centre = occupied_band(torch.from_numpy(values)).centre
+        centred = shifted_band(torch.from_numpy(values / unit), (-centre[0], -centre[1]))
+        with torch.no_grad():
+            amplitude = networks["sar_slc_x2"](as_channels(centred[None]))[0, 0].numpy() * unit
+        np.testing.assert_allclose(np.abs(complex_), amplitude, rtol=2e-3)
+
+
+def training(tmp_path: Path, *more: str) -> list[str]:
+    """Arguments of a short training on two made-up scenes."""
+    for number in range(2):
+        np.save(tmp_path / f"scene{number}.npy", slc(rows=96, columns=96))
+    folder = {"root": str(tmp_path), "split": "null", "unit": "30"}
+    parts = [f"dataset.{part}.{key}={value}" for part in ("images", "test") for key, value in folder.items()]
+    parts += ["dataset.images.only=null", "dataset.test.only=[scene0]"]
+    small = ["backbone.width=8", "backbone.blocks=1", "dataset.patch_size=64", "dataset.patches_per_batch=2"]
+    short = ["trainer.max_steps=4", "trainer.batches_per_epoch=4", "trainer.threads=1", "tracking=none"]
+    return ["run", *more, "scale=2", *parts, *small, *short, f"out={tmp_path / 'runs'}"]
+
+
+GAN = ("experiment=train_sar_lsrgan", "method.pixel_steps=2", "method.discriminator_width=2")
+
+
+@pytest.mark.parametrize("experiment", [GAN, ("experiment=train_sar_merlin",)])
+def test_a_network_is_trained_and_tested_by_one_command(tmp_path: Path, experiment: tuple[str, ...]) -> None:
+    code, output = invoke(*training(tmp_path, *experiment))
+    assert code == 0, output
+    (found,) = tmp_path.rglob("result.json")
+    record = Record.read(found.parent)
+    assert record.fit["steps"] == 4
+    assert record.metrics["bias_db"].mean < 1
+    assert ("psnr_db@pixel" in record.metrics) == (experiment is GAN)
+    assert (found.parent / "weights.pt").exists()
+
+
+@pytest.mark.slow
+def test_two_processes_train_a_gan_and_one_of_them_tests_nothing(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "sr_lab", *training(tmp_path, *GAN, "trainer=ddp_cpu", "trainer.ema=0.9")],
+        capture_output=True, text=True, timeout=300, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (found,) = tmp_path.rglob("result.json")
+    assert Record.read(found.parent).fit["steps"] == 4
