@@ -262,9 +262,10 @@ def _restorer(
         return InterpolatedRadar(settings.scale) if radar else Interpolated(settings.scale)
     if method == "network":
         upscale = settings.scene.upscale
-        network = _network(settings, upscale.weights).to(device)
+        network = _network(settings, "weights", upscale.weights).to(device)
         if radar:
-            return RadarByNetworks(network, _network(settings, upscale.complex_weights).to(device))
+            of_slcs = _network(settings, "complex_weights", upscale.complex_weights).to(device)
+            return RadarByNetworks(network, of_slcs)
         return ByNetwork(network)
     if radar:
         raise UserError(
@@ -292,13 +293,14 @@ def interpolated_rows(image: Float[Tensor, "1 c h w"], scale: int) -> Rows:
     )
 
 
-def _network(settings: Settings, weights: str | None) -> ImageToImage:
-    """The scene's network for the scale."""
+def _network(settings: Settings, key: str, weights: str | None) -> ImageToImage:
+    """The scene's network for the scale, named under a key of scene.upscale."""
     if weights is None or not (weights in all_entries() or Path(weights).expanduser().is_file()):
+        others = "bicubic" if settings.scene.name == "sar" else "fast or bicubic"
         raise UserError(
             f"scene '{settings.scene.name}' has no trained network for x{settings.scale}",
             where="--method network",
-            fix="use --method fast or bicubic, or --set scene.upscale.weights=NAME with one that you trained",
+            fix=f"use --method {others}, or --set scene.upscale.{key}=NAME with one that you trained",
         )
     return load_network(weights)
 
