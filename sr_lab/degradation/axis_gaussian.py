@@ -79,7 +79,9 @@ class AxisGaussians:
         """What a checkpoint of a flow that learned these remembers."""
         return {"scale": self.scale}
 
-    def _kernels(self, log_sigma: Float[Tensor, "n 2"], theta: Float[Tensor, " n"]) -> Float[Tensor, "n 1 k k"]:
+    def _kernels(
+        self, log_sigma: Float[Tensor, "n 2"], theta: Float[Tensor, " n"]
+    ) -> Float[Tensor, "n 1 k k"]:
         """Those of given widths, range first."""
         return gaussian_kernels(
             (2 * log_sigma).exp(),
