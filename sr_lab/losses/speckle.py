@@ -41,7 +41,9 @@ class SpeckleTerm:
         looks: L of the speckle.
         low: dB of intensity, over 1.0's, that the network's 0 stands for.
         high: dB that its 1 stands for.
-        roughness: weight of the mean absolute difference of ln R between neighbours, of which every pixel has four.
+        roughness: weight of the mean of |difference of ln R|^exponent, summed over a pixel's neighbours; see
+            `gradient_penalty`.
+        exponent: 1 is total variation, to which an edge is worth the same sharp or blurred; below 1 sharp is cheaper.
         held_out: share of LR pixels that are left out; the iterate that fits these best is the result.
 
     Raises:
@@ -53,6 +55,7 @@ class SpeckleTerm:
     low: float | int = -25
     high: float | int = 15
     roughness: float | int = 0.0
+    exponent: float | int = 0.5
     held_out: float | int = 0.05
 
     def __post_init__(self) -> None:
@@ -89,7 +92,7 @@ class SpeckleTerm:
         if self.roughness == 0:
             return 0.0
         log_power = 2 * image.log()
-        return self.roughness * gradient_penalty(log_power, 1.0).sum() / image[0].numel()
+        return self.roughness * gradient_penalty(log_power, float(self.exponent)).sum() / image[0].numel()
 
     def _held_out(self, lr: Float[Tensor, "*d c h w"]) -> Bool[Tensor, "c h w"]:
         """The same pixels for every image of a size."""
