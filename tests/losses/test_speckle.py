@@ -39,7 +39,9 @@ def test_only_the_likelihood_finds_the_mean_intensity(looks: int) -> None:
     grid = torch.linspace(0.8, 1.1, 301)
     best = {
         loss: float(
-            grid[SpeckleTerm(loss, looks).misfit(grid.view(-1, 1, 1, 1).expand(-1, 1, 256, 256), seen).argmin()]
+            grid[
+                SpeckleTerm(loss, looks).misfit(grid.view(-1, 1, 1, 1).expand(-1, 1, 256, 256), seen).argmin()
+            ]
         )
         for loss in ("gamma", "mse")
     }
@@ -57,7 +59,9 @@ def test_held_out_pixels_are_a_share_and_no_other_loss_sees_them() -> None:
     assert float(unseen.float().mean()) == pytest.approx(0.1, abs=0.02)
     changed = torch.where(unseen, 5.0, 1.0)
     torch.testing.assert_close(term.misfit(changed, lr), term.misfit(torch.ones_like(lr), lr))
-    torch.testing.assert_close(term.misfit(changed, lr, held_out=True), torch.full((2,), math.log(25) + 1 / 25))
+    torch.testing.assert_close(
+        term.misfit(changed, lr, held_out=True), torch.full((2,), math.log(25) + 1 / 25)
+    )
     several = term.misfit(torch.stack([out.detach(), changed], 1), lr[:, None])
     torch.testing.assert_close(several[:, 1], term.misfit(changed, lr))
 
