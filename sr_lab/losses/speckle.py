@@ -80,10 +80,8 @@ class SpeckleTerm:
             lr: of LR.
             held_out: which pixels.
         """
-        if self.loss == "gamma":
-            each = gamma_nll(out.square(), lr.square(), self.looks)
-        else:
-            each = (out - lr).square()
+        gamma = self.loss == "gamma"
+        each = gamma_nll(out.square(), lr.square(), self.looks) if gamma else (out - lr).square()
         chosen = (self._held_out(lr) == held_out).to(each)
         return (each * chosen).sum((-3, -2, -1)) / chosen.sum((-3, -2, -1))
 

@@ -33,7 +33,8 @@ class DipDkp(Joint):
         samples: random kernels a step; 0 makes no such step.
         warm_up: steps towards one random kernel each, before the first image update of a cold start.
         gradient_weight, gradient_exponent: of the penalty on the image; see `gradient_penalty`.
-        lr, input_scale, precision, trace_every, weight_average, patience, renormalise, noise_level, term: as in `Joint`.
+        lr, input_scale, precision, trace_every, weight_average, patience, renormalise, noise_level: as in `Joint`,
+            and so is term, by which random kernels are then weighed too.
 
     Source: Yang et al., CVPR 2024; loop and counts of the released code. One blur and one backward pass serve image
     and kernel, and one forward pass serves the random kernels and the update that follows: all as published,

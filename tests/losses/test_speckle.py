@@ -23,7 +23,7 @@ def test_gamma_is_the_density_up_to_what_the_mean_does_not_change(
     """Against SciPy's Gamma density, and Fisher and Tippett's of the logarithm: differences of two means agree."""
     means = torch.tensor([[[first, second]]], dtype=torch.float64)
     ours = gamma_nll(means, torch.full_like(means, seen), looks)[0, 0]
-    density = [-stats.gamma(looks, scale=mean / looks).logpdf(seen) for mean in (first, second)]
+    density = [-stats.gamma.logpdf(seen, looks, scale=mean / looks) for mean in (first, second)]
     u, v = math.log(seen), means[0, 0].log()
     fisher_tippett = looks * (v - u + torch.exp(u - v))
     gap = float(ours[0] - ours[1])
