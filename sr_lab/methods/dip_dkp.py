@@ -12,6 +12,7 @@ from sr_lab.backbones.ops.threads import one_thread_if_waking_is_slow
 from sr_lab.data.sample import Sample
 from sr_lab.errors import UserError
 from sr_lab.losses.gradient import gradient_penalty
+from sr_lab.losses.speckle import SpeckleTerm
 from sr_lab.methods.joint import Course, ImagePrior, Joint, Update
 from sr_lab.priors.base import KernelPrior
 from sr_lab.priors.dkp import DKP, focal_weights
@@ -32,7 +33,8 @@ class DipDkp(Joint):
         samples: random kernels a step; 0 makes no such step.
         warm_up: steps towards one random kernel each, before the first image update of a cold start.
         gradient_weight, gradient_exponent: of the penalty on the image; see `gradient_penalty`.
-        lr, input_scale, precision, trace_every, weight_average, patience, renormalise, noise_level: as in `Joint`.
+        lr, input_scale, precision, trace_every, weight_average, patience, renormalise, noise_level: as in `Joint`,
+            and so is term, by which random kernels are then weighed too.
 
     Source: Yang et al., CVPR 2024; loop and counts of the released code. One blur and one backward pass serve image
     and kernel, and one forward pass serves the random kernels and the update that follows: all as published,
@@ -64,6 +66,7 @@ class DipDkp(Joint):
         patience: int | None = None,
         renormalise: bool = True,
         noise_level: float | None = 0.0,
+        term: SpeckleTerm | None = None,
     ) -> None:
         super().__init__(
             prior,
@@ -80,6 +83,7 @@ class DipDkp(Joint):
             patience,
             renormalise,
             noise_level,
+            term,
         )
         if min(inner, kernel_every) < 1:
             raise UserError(
@@ -115,15 +119,16 @@ class DipDkp(Joint):
             with torch.no_grad(), one_thread_if_waking_is_slow():
                 kernel = self.prior.kernel()
             kernel.requires_grad_(moving)
-            losses = self.distance(self.degradation(image, kernel), lr, iteration)
-            total = losses.sum()
+            out = self.degradation(image, kernel)
+            losses = self.distance(out, lr, iteration)
+            total = losses.sum() if self.term is None else losses.sum() + self.term.penalty(image)
             if self.gradient_weight:
                 penalty = gradient_penalty(image, self.gradient_exponent).sum() / lr[0].numel()
                 total = total + self.gradient_weight * penalty
             total.backward()
             if kernel.grad is not None:
                 slope = kernel.grad if slope is None else slope + kernel.grad
-            yield losses.detach(), image.detach(), kernel.detach()
+            yield self.shown(losses, out, lr), image.detach(), kernel.detach()
             course.step_image()
             if slope is not None and iteration % self.kernel_every == 0:
                 with self._kernel_step(course):
@@ -134,7 +139,12 @@ class DipDkp(Joint):
         """One step towards random kernels, weighted by how well each explains the LR image with this image."""
         kernels, lr = self.prior.draw(self.samples), course.sample.lr
         out = self.degradation(image, kernels.flatten(0, 1)[:, None]).unflatten(0, kernels.shape[:2])
-        weights = focal_weights((out - lr[:, None]).square().mean((2, 3, 4)))
+        cost = (
+            (out - lr[:, None]).square().mean((2, 3, 4))
+            if self.term is None
+            else self.term.misfit(out, lr[:, None])
+        )
+        weights = focal_weights(cost)
         with self._kernel_step(course):
             (weights * self.prior.distance(kernels)).sum().backward()
 

@@ -17,6 +17,7 @@ from sr_lab.backbones.ops.threads import one_thread_if_waking_is_slow
 from sr_lab.backbones.skip import SkipNet, noise_input
 from sr_lab.data.sample import Restored, Sample
 from sr_lab.errors import UserError
+from sr_lab.losses.speckle import SpeckleTerm
 from sr_lab.losses.ssim import ssim
 from sr_lab.methods.base import Method
 from sr_lab.methods.non_blind import noise_of, solve
@@ -37,6 +38,7 @@ class Course:
     Args:
         kernel_adam: None where the prior has nothing to step.
         precision: of the image network.
+        term: what turns its output into an image; None leaves it as it is.
     """
 
     sample: Sample
@@ -45,12 +47,14 @@ class Course:
     image_adam: torch.optim.Optimizer
     kernel_adam: torch.optim.Optimizer | None
     precision: str
+    term: SpeckleTerm | None = None
 
     def image(self) -> Float[Tensor, "b c hs ws"]:
         """One forward pass of the image network."""
         with torch.autocast(self.z.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             image = self.network(self.z)
-        return image.float()
+        image = image.float()
+        return image if self.term is None else self.term.image(image)
 
     def step_image(self) -> None:
         """One step of the image network, whose gradients are then cleared."""
@@ -79,6 +83,8 @@ class Joint(Method):
         patience: stop after this many iterations without a lower loss (of any image in the batch).
         renormalise: divide the kernel by its sum before the solver.
         noise_level: that the solver is told; None: what the degradation added.
+        term: of detected radar images, in place of D. The loss that is shown and that `patience` goes by is then that
+            of pixels held out, and the iterate where it is least is the result.
     """
 
     pictures = True
@@ -99,13 +105,14 @@ class Joint(Method):
         patience: int | None,
         renormalise: bool,
         noise_level: float | None,
+        term: SpeckleTerm | None,
     ) -> None:
         super().__init__()
         self.prior, self.backbone, self.solver, self.start = prior, backbone, solver, start
         self.iterations, self.ssim_iterations, self.lr = iterations, ssim_iterations, lr
         self.input_scale, self.precision, self.trace_every = input_scale, precision, trace_every
         self.weight_average, self.patience = weight_average, patience
-        self.renormalise, self.noise_level = renormalise, noise_level
+        self.renormalise, self.noise_level, self.term = renormalise, noise_level, term
 
     @abstractmethod
     def updates(self, course: Course) -> Iterator[Update]:
@@ -142,6 +149,7 @@ class Joint(Method):
         trace: list[dict[str, Any]] = []
         best, since = torch.inf, 0
         image = kernel = torch.empty(0)
+        kept: tuple[Tensor, Tensor, Tensor] | None = None
         label = ", ".join(sample.image_ids[:2])
         counted = tqdm(range(1, self.iterations + 1), desc=label, leave=False, disable=None)
         # the count comes first, so that the updates stop where the count does
@@ -154,12 +162,16 @@ class Joint(Method):
                 )
             if self.weight_average is not None:
                 average = image.clone() if average is None else average.lerp_(image, 1 - self.weight_average)
+            if self.term is not None:
+                kept = _better(kept, (loss, image, kernel))
             best, since = (float(loss.mean()), 0) if float(loss.mean()) < best else (best, since + 1)
             stop = self.patience is not None and iteration > self.ssim_iterations and since >= self.patience
             if iteration % self.trace_every == 0 or iteration in (1, self.iterations) or stop:
-                trace.append(_row(iteration, loss, image, kernel, sample))
+                trace.append(_row(iteration, loss, image, kernel, sample, self.term is None))
             if stop:
                 break
+        if kept is not None:
+            _, image, kernel = kept
         return image if average is None else average, kernel, trace
 
     def begin(self, sample: Sample) -> Course:
@@ -186,19 +198,38 @@ class Joint(Method):
         image_adam = torch.optim.Adam(network.parameters(), lr=self.lr, fused=True)
         steppable = self.prior.steppable()
         kernel_adam = torch.optim.Adam(steppable, lr=self.prior.lr, fused=True) if steppable else None
-        return Course(sample, network, z, image_adam, kernel_adam, self.precision)
+        return Course(sample, network, z, image_adam, kernel_adam, self.precision, self.term)
 
     def distance(self, out: Tensor, lr: Tensor, iteration: int) -> Float[Tensor, " b"]:
         """Data term D per image."""
+        if self.term is not None:
+            return self.term.misfit(out, lr)
         if iteration <= self.ssim_iterations:
             return 1 - ssim(out, lr)
         return ((out - lr) ** 2).flatten(1).mean(1)
 
+    def shown(self, losses: Float[Tensor, " b"], out: Tensor, lr: Tensor) -> Float[Tensor, " b"]:
+        """The loss per image that progress is judged by."""
+        return (losses if self.term is None else self.term.misfit(out, lr, held_out=True)).detach()
 
-def _row(iteration: int, loss: Tensor, image: Tensor, kernel: Tensor, sample: Sample) -> dict[str, Any]:
-    """One row of the trace, with figures against the truth where it is known."""
+
+def _better(kept: tuple[Tensor, ...] | None, new: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor]:
+    """Loss, image and kernel of whichever has the lower loss, image by image."""
+    if kept is not None:
+        lower = new[0] < kept[0]
+        new = tuple(
+            torch.where(lower.view(-1, *[1] * (one.dim() - 1)), one, old)
+            for one, old in zip(new, kept, strict=True)
+        )
+    return new[0], new[1], new[2]
+
+
+def _row(
+    iteration: int, loss: Tensor, image: Tensor, kernel: Tensor, sample: Sample, optical: bool
+) -> dict[str, Any]:
+    """One row of the trace, with figures against the truth where it is known; a PSNR of optical images alone."""
     row: dict[str, Any] = {"iteration": iteration, "loss": loss.tolist()}
-    if sample.hr is not None:
+    if sample.hr is not None and optical:
         picture = image.shape[1] in (1, 3)
         measured = (
             psnr(image, sample.hr, Protocol.published(sample.scale))

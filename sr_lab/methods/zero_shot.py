@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 from torch import nn
 
+from sr_lab.losses.speckle import SpeckleTerm
 from sr_lab.methods.joint import Course, ImagePrior, Joint, Update
 from sr_lab.priors.base import KernelPrior
 
@@ -32,6 +33,7 @@ class ZeroShot(Joint):
         patience: int | None = None,
         renormalise: bool = True,
         noise_level: float | None = 0.0,
+        term: SpeckleTerm | None = None,
     ) -> None:
         super().__init__(
             prior,
@@ -48,6 +50,7 @@ class ZeroShot(Joint):
             patience,
             renormalise,
             noise_level,
+            term,
         )
 
     def updates(self, course: Course) -> Iterator[Update]:
@@ -59,9 +62,11 @@ class ZeroShot(Joint):
             image = course.image()
             with torch.set_grad_enabled(moving):
                 kernel = self.prior.kernel()
-            losses = self.distance(self.degradation(image, kernel), course.sample.lr, iteration)
-            losses.sum().backward()
-            yield losses.detach(), image.detach(), kernel.detach()
+            out = self.degradation(image, kernel)
+            losses = self.distance(out, course.sample.lr, iteration)
+            total = losses.sum() if self.term is None else losses.sum() + self.term.penalty(image)
+            total.backward()
+            yield self.shown(losses, out, course.sample.lr), image.detach(), kernel.detach()
             course.step_image()
             if moving and course.kernel_adam is not None:
                 course.kernel_adam.step()

@@ -79,6 +79,26 @@ def centre_of_mass_offset(
     return centres[0] - centres[1]
 
 
+def width_error(
+    estimate: Float[Tensor, "b 1 k k"], truth: Float[Tensor, "b 1 m m"], axis: int
+) -> Float[Tensor, " b"]:
+    """Percent by which the estimate's width along an axis (0: rows, 1: columns) is off, of either sign.
+
+    A width is the standard deviation of the kernel's mass along the axis, which a faint background adds much to.
+
+    Returns:
+        One value per kernel: nan where a sum is not positive, or a variance.
+    """
+    found, wanted = (_width(kernel, axis) for kernel in (estimate, truth))
+    return 100 * (found / wanted - 1).abs()
+
+
+def _width(kernel: Tensor, axis: int) -> Tensor:
+    mass = _sum_to_one(kernel.detach().double())[:, 0].sum(2 - axis)
+    position = torch.arange(mass.shape[-1], dtype=mass.dtype, device=mass.device)
+    return (mass @ position.square() - (mass @ position).square()).sqrt()
+
+
 def _same_size(estimate: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
     size = max(estimate.shape[-1], truth.shape[-1])
     return _padded(estimate, size), _padded(truth, size)

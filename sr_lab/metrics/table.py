@@ -330,6 +330,16 @@ METRICS: dict[str, Metric] = {
         unit="px",
         higher_is_better=False,
     ),
+    **{
+        f"width_error_{axis}": _of_kernel(
+            lambda estimate, truth, number=number: kernels.width_error(estimate, truth, number),
+            f"|error| of the standard deviation of the kernel's mass in {axis}",
+            unit="%",
+            higher_is_better=False,
+            scenes=("sar",),
+        )
+        for number, axis in enumerate(("azimuth", "range"))
+    },
     "psnr_band": _of_cube(
         spectral.psnr_band, f"mean over bands of each band's PSNR (at most {spectral.MOST:g} dB)", "dB"
     ),

@@ -72,3 +72,19 @@ def test_kernels_lie_along_the_axes() -> None:
     assert torch.einsum("nij,i,j->n", tilted[:, 0], place, place).abs().max() > 0.05
     with pytest.raises(UserError, match="no range"):
         AxisGaussians(2, sigma=(0, 2))
+
+
+def test_axis_gaussians_with_a_range_for_azimuth_as_a_flow_learns_them() -> None:
+    kernels = AxisGaussians(2, size=21, sigma=(0.8, 0.8), azimuth=(2.4, 2.4), tilt=0, anchor="fkp")
+    drawn = kernels.validation_set()
+    assert drawn.shape == (1024, 1, 21, 21)
+    assert kernels.kernel_size == 21
+    assert kernels.facts() == {"scale": 2}
+    assert drawn.max().item() < kernels.normalization() < 1.02 * drawn.max().item()
+    place = torch.arange(21.0)
+    for axis, wanted in ((2, 0.8), (1, 2.4)):
+        mass = drawn[0, 0].sum(2 - axis)
+        mean = mass @ place
+        assert float((mass @ (place - mean) ** 2).sqrt()) == pytest.approx(wanted, rel=0.01)
+    with pytest.raises(UserError, match="no range"):
+        AxisGaussians(2, azimuth=(2.0, 1.0))

@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from reference import metrics as reference
 from scipy.io import loadmat
 
+from sr_lab.degradation.gaussian import gaussian_kernels
 from sr_lab.metrics.kernel import (
     aligned_kernel_psnr,
     centre_of_mass_offset,
     kernel_psnr,
+    width_error,
     zero_kernel_floor,
 )
 
@@ -106,3 +108,14 @@ def test_floor_of_the_shipped_kernel():
     torch.testing.assert_close(
         centre_of_mass_offset(turned, truth), torch.full((1, 2), 3.0).double(), rtol=0, atol=0.1
     )
+
+
+def test_width_errors_are_percent_of_standard_deviations() -> None:
+    wide, narrow = (
+        gaussian_kernels(torch.tensor([variances]), torch.zeros(1), scale=2, size=41, recentre=False)
+        for variances in ([4.0, 9.0], [1.0, 9.0])
+    )
+    assert width_error(wide, narrow, 1).item() == pytest.approx(100, rel=1e-3)
+    assert width_error(3 * wide, narrow, 0).item() == pytest.approx(0, abs=1e-3)
+    assert width_error(narrow, wide, 1).item() == pytest.approx(50, rel=1e-3)
+    assert width_error(0 * wide, wide, 0).isnan().item()

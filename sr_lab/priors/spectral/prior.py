@@ -20,7 +20,7 @@ from sr_lab.priors.spectral.gaussian import GaussianBlurs
 from sr_lab.priors.spectral.guess import guess
 from sr_lab.priors.spectral.luminance import luminance
 from sr_lab.priors.spectral.natural import belief
-from sr_lab.priors.spectral.periodogram import Stripes, periodogram
+from sr_lab.priors.spectral.periodogram import Periodogram, Stripes, periodogram
 from sr_lab.priors.spectral.whittle import search
 
 SMALLEST = 16  # LR pixels a side below which a periodogram has too few frequencies
@@ -114,7 +114,7 @@ class Spectral(KernelPrior):
         # a family without kernels of this size says so before the work
         self.family.render(self.family.typical(sample.scale)[None], sample.scale, size)
         self.estimates = [
-            self._estimate(luminance(most_detailed(image[None], LARGEST))[0], sample.scale)
+            self._estimate(self._grey(most_detailed(image[None], LARGEST))[0], sample.scale)
             for image in sample.for_kernels
         ]
         for estimate, image_id in zip(self.estimates, sample.image_ids, strict=True):
@@ -150,6 +150,14 @@ class Spectral(KernelPrior):
         """Standard deviations of the log-variances."""
         return torch.tensor([estimate.log_variance_sd for estimate in self.estimates])
 
+    def _grey(self, image: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 1 h w"]:
+        """What the blur is read off."""
+        return luminance(image)
+
+    def _belief(self, blur: Gaussian, measured: Periodogram) -> Gaussian:
+        """Prior on the shape, the picture's spectrum and the noise."""
+        return belief(blur)
+
     def _estimate(self, grey: Float[Tensor, "1 h w"], scale: int) -> Estimate:
         blur = self.family.prior(scale)
         reason = uninformative(grey[0])
@@ -160,12 +168,11 @@ class Spectral(KernelPrior):
         if self.temper == 0:
             covariance = torch.linalg.inv(blur.precision)
             return Estimate(blur.mean, self._spread(blur.mean, covariance), None, covariance)
-        prior = belief(blur)
+        measured = periodogram(grey[0], stripes=self.stripes)
+        prior = self._belief(blur, measured)
         numbers = len(blur.mean)
         starts = [torch.cat([start, prior.mean[numbers:]]) for start in self.family.starts(blur)]
-        best = search(
-            periodogram(grey[0], stripes=self.stripes), scale, self.family, prior, starts, self.temper
-        )
+        best = search(measured, scale, self.family, prior, starts, self.temper)
         if best.misfit > STRANGE:
             return self._typical(scale, "has a spectrum that blurred photographs do not have")
         shape, covariance = best.parameters[:numbers], best.covariance[:numbers, :numbers]
