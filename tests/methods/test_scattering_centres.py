@@ -10,7 +10,8 @@ from sr_lab.degradation.bandcut import Bandcut
 from sr_lab.degradation.speckle import complex_noise
 from sr_lab.errors import UserError
 from sr_lab.io.complex import as_channels, as_complex
-from sr_lab.methods.scattering_centres import ScatteringCentres, _in_band, pursued
+from sr_lab.methods.matching_pursuit import in_band, pursued
+from sr_lab.methods.scattering_centres import ScatteringCentres
 from sr_lab.methods.zero_pad import ZeroPad
 from sr_lab.metrics.band import consistency_db, in_band_error, out_of_band_error
 
@@ -19,7 +20,7 @@ WIDTH = 0.75
 
 def points(*places: tuple[float, float, complex], side: int = 64) -> torch.Tensor:
     """Points (row, column, value) seen through a flat band."""
-    k = _in_band(side, WIDTH).double()
+    k = in_band(side, WIDTH).double()
     x = torch.arange(side, dtype=torch.float64)[:, None]
 
     def line(at: float) -> torch.Tensor:
@@ -31,7 +32,7 @@ def points(*places: tuple[float, float, complex], side: int = 64) -> torch.Tenso
 
 def test_places_and_values_are_found() -> None:
     side, truth = 48, [(10.25, 30.5, 2 + 1j), (33.0, 12.125, -1.5j)]
-    k = _in_band(side, WIDTH)
+    k = in_band(side, WIDTH)
     spectrum = sum(
         value
         * torch.exp(-2j * math.pi * row * k[:, None].double() / side)

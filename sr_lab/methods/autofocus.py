@@ -1,0 +1,70 @@
+"""Autofocus: the azimuth phase of a target that moved moderately, found as what makes its image least spread."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Complex
+from torch import Tensor
+
+REACH = (20, 12)  # radians at the ends of the band, quadratic and cubic, that are looked at
+
+
+class AzimuthPhase(NamedTuple):
+    """Phase over the azimuth band, quadratic P2(x) + cubic P3(x) with Legendre's polynomials and x in [-1, 1].
+
+    A constant has no effect and a slope is a shift, which no image tells from a target elsewhere; both polynomials
+    are free of them.
+
+    Args:
+        quadratic: radians at the ends of the band.
+        cubic: radians at its upper end.
+    """
+
+    quadratic: float
+    cubic: float
+
+
+def entropy(image: Complex[Tensor, "*b h w"]) -> Tensor:
+    """-sum p ln p with p = |y|^2 / sum |y|^2: small if few pixels hold the energy."""
+    power = image.abs().square().flatten(-2)
+    share = power / power.sum(-1, keepdim=True)
+    return -torch.special.xlogy(share, share).sum(-1)
+
+
+def found_phase(image: Complex[Tensor, "h w"], width: float | int) -> AzimuthPhase:
+    """The phase whose removal leaves least entropy: best of a grid of whole radians, refined from there.
+
+    Args:
+        image: azimuth down the rows, its band about zero.
+        width: of the azimuth band, cycles per pixel.
+    """
+    from scipy.optimize import minimize
+
+    wide = image.to(torch.complex128)
+    quadratics, cubics = (torch.arange(-reach, reach + 1.0).tolist() for reach in REACH)
+    tried = [AzimuthPhase(quadratic, cubic) for quadratic in quadratics for cubic in cubics]
+
+    def cost(phase: AzimuthPhase) -> float:
+        return float(entropy(without_phase(wide, phase, width)))
+
+    start = min(tried, key=cost)
+    best = minimize(
+        lambda at: cost(AzimuthPhase(*at)), start, method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-7}
+    )
+    return AzimuthPhase(*map(float, best.x))
+
+
+def without_phase(
+    image: Complex[Tensor, "h w"], phase: AzimuthPhase, width: float | int
+) -> Complex[Tensor, "h w"]:
+    """The image with a phase taken off its azimuth band; minus the phase puts it on.
+
+    Args:
+        image: azimuth down the rows, its band about zero.
+        phase: of the band.
+        width: of the azimuth band, cycles per pixel; frequencies outside it keep the phase of its ends.
+    """
+    x = (2 * torch.fft.fftfreq(image.shape[0], dtype=torch.float64) / width).clamp(-1, 1)
+    radians = phase.quadratic * (3 * x**2 - 1) / 2 + phase.cubic * (5 * x**3 - 3 * x) / 2
+    turned = torch.fft.fft(image, dim=0) * torch.exp(-1j * radians).to(image)[:, None]
+    return torch.fft.ifft(turned, dim=0)
