@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Complex
 from torch import Tensor
 
+from sr_lab.degradation.band import pad_band
+
 REACH = (20, 12)  # radians at the ends of the band, quadratic and cubic, that are looked at
 
 
@@ -40,16 +42,22 @@ def found_phase(image: Complex[Tensor, "h w"], width: float | int) -> AzimuthPha
     """
     from scipy.optimize import minimize
 
-    wide = image.to(torch.complex128)
+    # on pixels half as long: the entropy of coarser ones hangs on where they lie
+    wide = pad_band(image.to(torch.complex128), (2 * image.shape[0], image.shape[1]))
     quadratics, cubics = (torch.arange(-reach, reach + 1.0).tolist() for reach in REACH)
     tried = [AzimuthPhase(quadratic, cubic) for quadratic in quadratics for cubic in cubics]
 
     def cost(phase: AzimuthPhase) -> float:
-        return float(entropy(without_phase(wide, phase, width)))
+        return float(entropy(without_phase(wide, phase, width / 2)))
 
     start = min(tried, key=cost)
+    quadratic, cubic = start
+    corners = [[quadratic, cubic], [quadratic + 0.5, cubic], [quadratic, cubic + 0.5]]
     best = minimize(
-        lambda at: cost(AzimuthPhase(*at)), start, method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-7}
+        lambda at: cost(AzimuthPhase(*at)),
+        start,
+        method="Nelder-Mead",
+        options={"xatol": 1e-3, "fatol": 1e-7, "initial_simplex": corners},
     )
     return AzimuthPhase(*map(float, best.x))
 

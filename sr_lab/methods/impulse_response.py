@@ -72,5 +72,7 @@ def _at_zero(samples: Complex[Tensor, " n"]) -> Complex[Tensor, " n"]:
     even = samples * torch.exp(-1j * slope * k)
     total = even.sum()
     if total.abs() == 0:
-        raise UserError("the reflector's chip shows no target", where="method.irf", fix="cut it about a reflector")
+        raise UserError(
+            "the reflector's chip shows no target", where="method.irf", fix="cut it about a reflector"
+        )
     return even * len(samples) / total
