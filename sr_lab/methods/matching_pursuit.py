@@ -1,4 +1,4 @@
-"""Orthogonal matching pursuit in a band: the few points that explain its samples."""
+"""Orthogonal matching pursuit in a band: the few points that explain its samples, wherever they lie."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
-OVERSAMPLING = 8  # places a pixel that a centre may have
+OVERSAMPLING = 8  # places a pixel that a centre is looked for at
+STEPS = 8  # finer places to either side of one
 
 
 class Centres(NamedTuple):
@@ -29,7 +30,7 @@ def pursued(
     atoms: int,
     residual: float,
 ) -> Centres:
-    """Orthogonal matching pursuit: the place that explains most is added, and all values are fitted anew.
+    """The place that explains most is added, all values are fitted anew, and each place is looked for anew nearby.
 
     Args:
         band: samples of the spectrum, even for one point.
@@ -38,9 +39,11 @@ def pursued(
         shape: rows and columns of the image.
         atoms: most centres.
         residual: share of the energy that may stay.
+
+    Source: orthogonal matching pursuit; places in turn as in RELAX, Li and Stoica 1996, IEEE Trans. SP 44(2).
     """
     fine = (OVERSAMPLING * shape[0], OVERSAMPLING * shape[1])
-    left, places, value = band, torch.zeros(0, 2, dtype=torch.float64), torch.zeros(0, dtype=band.dtype)
+    centres, left = Centres(torch.zeros(0, 2, dtype=torch.float64), torch.zeros(0, dtype=band.dtype)), band
     energy = float(band.abs().square().sum())
     for _ in range(atoms):
         if float(left.abs().square().sum()) <= residual * energy:
@@ -48,26 +51,46 @@ def pursued(
         padded = band.new_zeros(fine)
         padded[rows[:, None] % fine[0], columns % fine[1]] = left
         found = divmod(int(torch.fft.ifft2(padded).abs().argmax()), fine[1])
-        places = torch.cat([places, torch.tensor([found], dtype=torch.float64) / OVERSAMPLING])
-        along, across = waves(places[:, 0], rows, shape[0]), waves(places[:, 1], columns, shape[1])
-        gram = (along.conj() @ along.mT) * (across.conj() @ across.mT)
-        matched = torch.einsum("na,ar,nr->n", along.conj(), band, across.conj())
-        value = torch.linalg.lstsq(gram, matched[:, None], driver="gelsd").solution[:, 0]
-        left = band - torch.einsum("n,na,nr->ar", value, along, across)
-    return Centres(places, value)
+        place = torch.tensor([found], dtype=torch.float64) / OVERSAMPLING
+        centres, left = _fitted(torch.cat([centres.place, place]), band, rows, columns, shape)
+        places = _moved(centres, left, rows, columns, shape)
+        centres, left = _fitted(places, band, rows, columns, shape)
+    return centres
 
 
-def in_band(length: int, width: float | int) -> Tensor:
-    """Frequencies of a band about zero, cycles per image, lowest first.
+def _fitted(
+    places: Tensor, band: Tensor, rows: Tensor, columns: Tensor, shape: tuple[int, int]
+) -> tuple[Centres, Tensor]:
+    """The values that fit best, and what they leave."""
+    along, across = waves(places[:, 0], rows, shape[0]), waves(places[:, 1], columns, shape[1])
+    gram = (along.conj() @ along.mT) * (across.conj() @ across.mT)
+    matched = torch.einsum("na,ar,nr->n", along.conj(), band, across.conj())
+    value = torch.linalg.lstsq(gram, matched[:, None], driver="gelsd").solution[:, 0]
+    return Centres(places, value), band - along.mT @ (value[:, None] * across)
 
-    The one that stands for both signs is left out.
 
-    Args:
-        length: of the image, pixels.
-        width: of the band, cycles per pixel.
-    """
-    k = torch.arange(-(length // 2), length // 2 + 1)
-    return k[(k.abs() < width * length / 2) & (2 * k.abs() < length)]
+def _moved(centres: Centres, left: Tensor, rows: Tensor, columns: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Places where each centre by itself explains most of what the others leave, within a step of the grid."""
+    nearby = torch.arange(-STEPS, STEPS + 1, dtype=torch.float64) / (STEPS * OVERSAMPLING)
+    places = centres.place.clone()
+    for number, value in enumerate(centres.value):
+        along, across = (
+            waves(places[number, :1], rows, shape[0])[0],
+            waves(places[number, 1:], columns, shape[1])[0],
+        )
+        alone = left + value * along[:, None] * across
+        tried = [places[number, axis] + nearby for axis in (0, 1)]
+        matched = (
+            waves(tried[0], rows, shape[0]).conj() @ alone @ waves(tried[1], columns, shape[1]).conj().mT
+        )
+        best = divmod(int(matched.abs().argmax()), len(nearby))
+        places[number] = torch.stack([tried[axis][best[axis]] for axis in (0, 1)])
+        along, across = (
+            waves(places[number, :1], rows, shape[0])[0],
+            waves(places[number, 1:], columns, shape[1])[0],
+        )
+        left = alone - matched.flatten()[matched.abs().argmax()] / alone.numel() * along[:, None] * across
+    return places
 
 
 def waves(place: Float[Tensor, " n"], k: Tensor, length: int) -> Complex[Tensor, "n a"]:

@@ -7,13 +7,13 @@ from jaxtyping import Complex
 from torch import Tensor
 
 from sr_lab.data.sample import Restored, Sample
-from sr_lab.degradation.band import FULL, Pair, hamming, occupied_band, shifted_band
+from sr_lab.degradation.band import Pair, chip_band, hamming, in_band, shifted_band
 from sr_lab.errors import UserError
 from sr_lab.io.complex import as_channels, as_complex
 from sr_lab.methods.autofocus import found_phase, without_phase
 from sr_lab.methods.base import Method
 from sr_lab.methods.impulse_response import ImpulseResponse, divided
-from sr_lab.methods.matching_pursuit import Centres, in_band, pursued, waves
+from sr_lab.methods.matching_pursuit import Centres, pursued, waves
 from sr_lab.scenes.sar.files import read_radar
 
 
@@ -32,8 +32,8 @@ class ScatteringCentres(Method):
         taper: generalised Hamming weights of LR's band in azimuth and range, which are divided out; None: flat.
         irf: response that centres are drawn with: `flat`, or a file with a corner reflector seen by LR's sensor,
             whose spectrum is measured, divided out before the search, and carried on by linear prediction.
-        motion: `stationary`, or `moderate`: the azimuth phase of a target that moved, up to the third degree, is found and taken off
-            first; what stands still beside it is defocused.
+        motion: `stationary`, or `moderate`: the azimuth phase of a target that moved, up to the third degree, is
+            found and taken off first; what stands still beside it is defocused.
 
     Source: the steps that Lee and Lee 2023 (Sensors 23(13) 5893) name in their abstract, reconstructed. Their third
     class, complex motion, is not here.
@@ -144,16 +144,9 @@ class ScatteringCentres(Method):
 
 
 def _centred(image: Complex[Tensor, "h w"]) -> tuple[Complex[Tensor, "h w"], Pair, Pair]:
-    """The image with its band about zero, moved by whole samples of its spectrum; centre and width of the band.
-
-    The width is less by the sample at either end that the smoothing of a small chip's periodogram has put there.
-    """
-    band = occupied_band(image)
-    azimuth, range_ = (round(one * n) / n for one, n in zip(band.centre, image.shape, strict=True))
-    rows, columns = (
-        one - 2 / n if one < FULL else one for one, n in zip(band.width, image.shape, strict=True)
-    )
-    return shifted_band(image, (-azimuth, -range_)), (azimuth, range_), (rows, columns)
+    """The image with its band about zero; centre and width of the band."""
+    (azimuth, range_), width = chip_band(image)
+    return shifted_band(image, (-azimuth, -range_)), (azimuth, range_), width
 
 
 def _measured(path: str) -> ImpulseResponse:

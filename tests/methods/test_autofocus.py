@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
+from sr_lab.degradation.band import in_band
 from sr_lab.degradation.speckle import complex_noise
 from sr_lab.methods.autofocus import AzimuthPhase, entropy, found_phase, without_phase
-from sr_lab.methods.matching_pursuit import in_band
 from sr_lab.metrics.point_target import point_response
 
 WIDTH = 0.75

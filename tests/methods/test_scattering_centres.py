@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from sr_lab.data.sample import Sample
-from sr_lab.degradation.band import hamming, shifted_band
+from sr_lab.degradation.band import hamming, in_band, shifted_band
 from sr_lab.degradation.bandcut import Bandcut
 from sr_lab.degradation.speckle import complex_noise
 from sr_lab.errors import UserError
 from sr_lab.io.complex import as_channels, as_complex
 from sr_lab.methods.autofocus import AzimuthPhase, without_phase
-from sr_lab.methods.matching_pursuit import in_band, pursued
+from sr_lab.methods.matching_pursuit import pursued
 from sr_lab.methods.scattering_centres import ScatteringCentres
 from sr_lab.methods.zero_pad import ZeroPad
 from sr_lab.metrics.band import consistency_db, in_band_error, out_of_band_error

@@ -19,12 +19,12 @@ from torch import Tensor
 from sr_lab.config.paths import data_root
 from sr_lab.data.radar import RadarImages
 from sr_lab.data.sample import Sample
+from sr_lab.degradation.band import in_band
 from sr_lab.degradation.bandcut import Bandcut
 from sr_lab.degradation.speckle import complex_noise
 from sr_lab.io.complex import as_channels, as_complex
 from sr_lab.methods.autofocus import AzimuthPhase, entropy, found_phase, without_phase
 from sr_lab.methods.base import Method
-from sr_lab.methods.matching_pursuit import in_band
 from sr_lab.methods.scattering_centres import ScatteringCentres
 from sr_lab.methods.sva import SVA
 from sr_lab.methods.zero_pad import ZeroPad
@@ -47,7 +47,7 @@ CHIPS: dict[str, tuple[str, list[int], list[float], str | None]] = {
     "simulated-5mhz, mid": ("simulated-5mhz", [36, 219, 128, 128], CALIBRATION, None),
     "palsar-reflector-hh": ("palsar-reflector-hh", [2, 1, 96, 48], PALSAR, None),
 }
-TERMINALS = [320, 330, 96, 96]
+TERMINALS = [546, 107, 96, 96]  # the brightest of the scene
 
 
 def chip(image: str, crop: list[int], split: str = "test") -> Tensor:
@@ -198,10 +198,10 @@ def known_points() -> dict[str, float]:
         )
         spectrum, _, width = method.prepared(lr[0])
         found = method.centres(spectrum, width)
-        # a pixel of LR lies at s i + (s-1)/2; a peak of 1 in HR fills (samples of its band) / (pixels of the chip)
+        # a pixel of LR lies at s i + (s-1)/2; a peak of 1 in HR fills the spectrum of LR evenly with this level
         places = 2 * found.place + 0.5
-        level = len(in_band(96, WIDTH)) ** 2 / 96**2 * cut.gain
-        amplitudes = found.value.abs() / level / 48**2 * 4
+        level = cut.gain * (48 / len(in_band(96, WIDTH))) ** 2
+        amplitudes = found.value.abs() / level
         for row, column, value in truth:
             distance = (places - torch.tensor([row, column], dtype=torch.float64)).norm(dim=1)
             near = int(distance.argmin())
@@ -271,13 +271,10 @@ def picture() -> None:
         images = [hr, *(restored(way, cut(hr, None), 2) / cut.gain for way in ways)]
         view = DecibelView(high - 40, high)
         parts = [view(image[0].numpy(), hr[0].numpy(), {})[..., 0] for image in images]
-        bigger = 240 // hr.shape[-1]
+        bigger = 192 // hr.shape[-1]
         parts = [np.kron(part, np.ones((bigger, bigger))) for part in parts]
-        height = parts[0].shape[0]
         rows.append(np.hstack([np.pad(part, ((0, 6), (0, 6)), constant_values=1) for part in parts]))
-        rows[-1] = rows[-1][: height + 6, : 4 * (240 + 6)]
-    wide = min(row.shape[1] for row in rows)
-    grey = np.vstack([row[:, :wide] for row in rows])
+    grey = np.vstack(rows)
     Image.fromarray((255 * grey).round().astype(np.uint8)).save(HERE / "picture.png", optimize=True)
 
 
