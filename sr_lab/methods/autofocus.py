@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Complex
+from jaxtyping import Complex, Float
 from torch import Tensor
 
 from sr_lab.degradation.band import pad_band
@@ -42,19 +42,21 @@ def found_phase(image: Complex[Tensor, "h w"], width: float | int) -> AzimuthPha
     """
     from scipy.optimize import minimize
 
-    # on pixels half as long: the entropy of coarser ones hangs on where they lie
-    wide = pad_band(image.to(torch.complex128), (2 * image.shape[0], image.shape[1]))
+    def cost(spectrum: Tensor, phase: AzimuthPhase, width: float) -> float:
+        turned = spectrum * torch.exp(-1j * _radians(spectrum.shape[0], phase, width))[:, None]
+        return float(entropy(torch.fft.ifft(turned, dim=0)))
+
+    wide = image.to(torch.complex128)
+    # refined on pixels half as long: the entropy of coarser ones hangs on where they lie
+    fine = pad_band(wide, (2 * image.shape[0], image.shape[1]))
+    coarse, fine = torch.fft.fft(wide, dim=0), torch.fft.fft(fine, dim=0)
     quadratics, cubics = (torch.arange(-reach, reach + 1.0).tolist() for reach in REACH)
     tried = [AzimuthPhase(quadratic, cubic) for quadratic in quadratics for cubic in cubics]
-
-    def cost(phase: AzimuthPhase) -> float:
-        return float(entropy(without_phase(wide, phase, width / 2)))
-
-    start = min(tried, key=cost)
+    start = min(tried, key=lambda phase: cost(coarse, phase, width))
     quadratic, cubic = start
     corners = [[quadratic, cubic], [quadratic + 0.5, cubic], [quadratic, cubic + 0.5]]
     best = minimize(
-        lambda at: cost(AzimuthPhase(*at)),
+        lambda at: cost(fine, AzimuthPhase(*at), width / 2),
         start,
         method="Nelder-Mead",
         options={"xatol": 1e-3, "fatol": 1e-7, "initial_simplex": corners},
@@ -72,7 +74,11 @@ def without_phase(
         phase: of the band.
         width: of the azimuth band, cycles per pixel; frequencies outside it keep the phase of its ends.
     """
-    x = (2 * torch.fft.fftfreq(image.shape[0], dtype=torch.float64) / width).clamp(-1, 1)
-    radians = phase.quadratic * (3 * x**2 - 1) / 2 + phase.cubic * (5 * x**3 - 3 * x) / 2
+    radians = _radians(image.shape[0], phase, width)
     turned = torch.fft.fft(image, dim=0) * torch.exp(-1j * radians).to(image)[:, None]
     return torch.fft.ifft(turned, dim=0)
+
+
+def _radians(length: int, phase: AzimuthPhase, width: float | int) -> Float[Tensor, " n"]:
+    x = (2 * torch.fft.fftfreq(length, dtype=torch.float64) / width).clamp(-1, 1)
+    return phase.quadratic * (3 * x**2 - 1) / 2 + phase.cubic * (5 * x**3 - 3 * x) / 2

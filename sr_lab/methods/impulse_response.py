@@ -7,7 +7,6 @@ from jaxtyping import Complex
 from torch import Tensor
 
 from sr_lab.degradation.band import Pair
-from sr_lab.errors import UserError
 from sr_lab.methods.linear_prediction import extended
 
 WEAK = 0.1  # of the greatest |H|; below it nothing is divided by it
@@ -71,8 +70,4 @@ def _at_zero(samples: Complex[Tensor, " n"]) -> Complex[Tensor, " n"]:
     slope = torch.angle((samples[:-1].conj() * samples[1:]).sum())
     even = samples * torch.exp(-1j * slope * k)
     total = even.sum()
-    if total.abs() == 0:
-        raise UserError(
-            "the reflector's chip shows no target", where="method.irf", fix="cut it about a reflector"
-        )
     return even * len(samples) / total
