@@ -1,5 +1,7 @@
 """Orthogonal matching pursuit on points whose places and values are known."""
 
+import math
+
 import numpy as np
 import torch
 from hypothesis import given, settings
