@@ -40,7 +40,7 @@ def main() -> None:
             for atoms in ATOMS:
                 sr = ScatteringCentres(atoms, occupied=list(BAND)).restore(sample).sr
                 row[f"out_of_band_error, {atoms}"] = out_of_band_error(sr, hr, cut.inside).item()
-            rows.append({name: round(value, 3) for name, value in row.items()})
+            rows.append({name: round(value, 2) for name, value in row.items()})
     summary: dict[str, object] = {"patches": len(rows)}
     for atoms in ATOMS:
         errors = sorted(row[f"out_of_band_error, {atoms}"] for row in rows)
