@@ -43,7 +43,7 @@ def test_a_known_phase_is_found_and_taken_off(phase: AzimuthPhase) -> None:
 
 def test_entropy_is_that_of_its_shares() -> None:
     image = torch.zeros(4, 4, dtype=torch.complex128)
-    image[0, 0], image[1, 1] = 3j, 4
+    image[0, 0], image[1, 1] = torch.tensor(3j), 4
     want = -(9 / 25 * math.log(9 / 25) + 16 / 25 * math.log(16 / 25))
     assert entropy(image).item() == pytest.approx(want)
 
