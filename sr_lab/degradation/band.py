@@ -53,6 +53,32 @@ def _occupied(image: Complex[Tensor, "h w"], axis: int) -> Pair:
     return centre, width
 
 
+def chip_band(image: Complex[Tensor, "h w"]) -> Band:
+    """The band of a small image to whole samples of its spectrum: its centre on one, its width their number.
+
+    As `occupied_band`, without the sample at either end that smoothing has put there.
+    """
+    band = occupied_band(image)
+    azimuth, range_ = (round(one * n) / n for one, n in zip(band.centre, image.shape, strict=True))
+    rows, columns = (
+        one - 2 / n if one < FULL else one for one, n in zip(band.width, image.shape, strict=True)
+    )
+    return Band((azimuth, range_), (rows, columns))
+
+
+def in_band(length: int, width: float | int) -> Tensor:
+    """Frequencies of a band about zero, cycles per image, lowest first.
+
+    The one that stands for both signs is left out.
+
+    Args:
+        length: of the image, pixels.
+        width: of the band, cycles per pixel.
+    """
+    k = torch.arange(-(length // 2), length // 2 + 1)
+    return k[(k.abs() < width * length / 2) & (2 * k.abs() < length)]
+
+
 def shifted_band(
     image: Complex[Tensor, "*b h w"], by: Pair, spacing: float = 1.0
 ) -> Complex[Tensor, "*b h w"]:

@@ -7,7 +7,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from sr_lab.data.sample import Restored, Sample
-from sr_lab.degradation.band import Pair, moved, occupied_band
+from sr_lab.degradation.band import Pair, chip_band, in_band, moved
 from sr_lab.errors import UserError
 from sr_lab.io.complex import as_channels, as_complex
 from sr_lab.methods.base import Method
@@ -41,8 +41,12 @@ class SVA(Method):
         fine = as_complex(zero_padded(sample.lr, sample.scale))
         restored = []
         for coarse, image in zip(as_complex(sample.lr), fine, strict=True):
-            azimuth, range_ = self.occupied or occupied_band(coarse).width
-            restored.append(apodised(image, (azimuth / sample.scale, range_ / sample.scale)))
+            width = self.occupied or chip_band(coarse).width
+            # of the samples that a small chip's band has: its first nulls lie by their number
+            azimuth, range_ = (
+                len(in_band(n, one)) / (n * sample.scale) for n, one in zip(coarse.shape, width, strict=True)
+            )
+            restored.append(apodised(image, (azimuth, range_)))
         return Restored(as_channels(torch.stack(restored)), seconds=time.perf_counter() - started)
 
 

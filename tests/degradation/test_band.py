@@ -8,7 +8,9 @@ import torch
 from sr_lab.degradation.band import (
     Band,
     Pair,
+    chip_band,
     cut_band,
+    in_band,
     moved,
     occupied_band,
     pad_band,
@@ -105,3 +107,16 @@ def test_siegert_relation() -> None:
     assert (image * image.roll(1, -2).conj()).mean().abs().item() == pytest.approx(np.sinc(0.5), abs=0.01), (
         "gamma is the transform of the band"
     )
+
+
+def test_the_band_of_a_chip_is_that_of_its_samples() -> None:
+    for side, width, centre in ((48, 0.75, 5), (24, 0.8, -4), (64, 0.5, 0)):
+        k = in_band(side, width)
+        assert (k == -k.flip(0)).all()
+        assert len(k) == 2 * math.ceil(width * side / 2 - 1) + 1
+        spectrum = torch.zeros(side, side, dtype=torch.complex128)
+        spectrum[((k + centre) % side)[:, None], k % side] = 1
+        found = chip_band(torch.fft.ifft2(spectrum))
+        assert found.centre == pytest.approx((centre / side, 0))
+        assert found.width == pytest.approx((len(k) / side, len(k) / side))
+    assert len(in_band(8, 1.0)) == 7, "one frequency stands for both signs"

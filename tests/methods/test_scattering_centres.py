@@ -6,20 +6,23 @@ import pytest
 import torch
 
 from sr_lab.data.sample import Sample
+from sr_lab.degradation.band import hamming, in_band, shifted_band
 from sr_lab.degradation.bandcut import Bandcut
 from sr_lab.degradation.speckle import complex_noise
 from sr_lab.errors import UserError
 from sr_lab.io.complex import as_channels, as_complex
-from sr_lab.methods.scattering_centres import ScatteringCentres, _in_band, pursued
+from sr_lab.methods.autofocus import AzimuthPhase, without_phase
+from sr_lab.methods.scattering_centres import ScatteringCentres
 from sr_lab.methods.zero_pad import ZeroPad
 from sr_lab.metrics.band import consistency_db, in_band_error, out_of_band_error
+from sr_lab.metrics.point_target import point_response
 
 WIDTH = 0.75
 
 
 def points(*places: tuple[float, float, complex], side: int = 64) -> torch.Tensor:
     """Points (row, column, value) seen through a flat band."""
-    k = _in_band(side, WIDTH).double()
+    k = in_band(side, WIDTH).double()
     x = torch.arange(side, dtype=torch.float64)[:, None]
 
     def line(at: float) -> torch.Tensor:
@@ -27,21 +30,6 @@ def points(*places: tuple[float, float, complex], side: int = 64) -> torch.Tenso
 
     image = sum((value * line(row)[:, None] * line(column) for row, column, value in places), torch.zeros(()))
     return as_channels(image[None].to(torch.complex64))
-
-
-def test_places_and_values_are_found() -> None:
-    side, truth = 48, [(10.25, 30.5, 2 + 1j), (33.0, 12.125, -1.5j)]
-    k = _in_band(side, WIDTH)
-    spectrum = sum(
-        value
-        * torch.exp(-2j * math.pi * row * k[:, None].double() / side)
-        * torch.exp(-2j * math.pi * column * k.double() / side)
-        for row, column, value in truth
-    )
-    assert isinstance(spectrum, torch.Tensor)
-    found = pursued(spectrum, k, k, (side, side), 10, 1e-6)
-    np.testing.assert_allclose(found.place, [place[:2] for place in truth], atol=1e-9)
-    np.testing.assert_allclose(found.value, [place[2] for place in truth], atol=1e-6)
 
 
 @pytest.mark.parametrize("scale", [2, 3])
@@ -81,7 +69,63 @@ def test_a_corner_reflector_is_restored(data: Path) -> None:
     assert out_of_band_error(sr, hr, cut.inside).item() < 0.85, "part of what was cut away comes back"
 
 
+def test_a_band_off_zero_is_restored_as_one_about_zero() -> None:
+    hr, cut = points((40.5, 41, 1), (70.3, 53.8, 0.7j), side=96), Bandcut(2, occupied=[WIDTH, WIDTH])
+    lr, by = as_complex(cut(hr, None)), (9 / 48, -7 / 48)
+    samples = (Sample(as_channels(image), 2, ["a"]) for image in (lr, shifted_band(lr, by)))
+    about_zero, off = (ScatteringCentres(atoms=4).restore(sample).sr for sample in samples)
+    assert out_of_band_error(about_zero, hr, cut.inside).item() < 0.35
+    back = shifted_band(as_complex(off), (-by[0], -by[1]), 0.5)
+    torch.testing.assert_close(back, as_complex(about_zero), atol=1e-4, rtol=1e-3)
+
+
+def test_a_target_that_moved_is_refocused() -> None:
+    hr = points((36.5, 33, 1), side=72)
+    lr = as_complex(Bandcut(2, occupied=[WIDTH, WIDTH])(hr, None))[0].to(torch.complex128)
+    moved = without_phase(lr, AzimuthPhase(-6.0, 2.5), WIDTH)
+    responses = []
+    for image, motion in ((lr, "stationary"), (moved, "stationary"), (moved, "moderate")):
+        method = ScatteringCentres(3, occupied=[WIDTH, WIDTH], motion=motion)
+        sample = Sample(as_channels(image[None].to(torch.complex64)), 2, ["a"])
+        responses.append(point_response(as_complex(method.restore(sample).sr)[0])[0])
+    want, still, moderate = responses
+    assert moderate == pytest.approx(want, rel=0.03)
+    assert still.pslr > -6 > want.pslr
+
+
+def _tapered(side: int, at: tuple[float, float], alpha: float) -> torch.Tensor:
+    """A point through a tapered band."""
+    k = in_band(side, WIDTH)
+    weights = hamming(k / (side * WIDTH), alpha)
+    place = torch.arange(side, dtype=torch.float64)[:, None]
+    lines = [(torch.exp(2j * math.pi * k / side * (place - one)) * weights).mean(1) for one in at]
+    return (lines[0][:, None] * lines[1])[None]
+
+
+def test_a_measured_response_says_how_the_band_goes_on(tmp_path: Path) -> None:
+    """The taper of the reflector's band goes on outside it as HR's does; a flat response is too bright there."""
+    cut = Bandcut(2, occupied=[WIDTH, WIDTH])
+    hr = as_channels(_tapered(96, (40.5, 50.0), 0.8).to(torch.complex64))
+    reflector = cut(as_channels(_tapered(128, (61.3, 66.9), 0.8).to(torch.complex64)), None)
+    np.save(tmp_path / "reflector.npy", as_complex(reflector)[0].numpy())
+    sample = Sample(cut(hr, None), 2, ["a"])
+    errors = [
+        out_of_band_error(
+            ScatteringCentres(1, occupied=[WIDTH, WIDTH], irf=irf).restore(sample).sr, hr, cut.inside
+        ).item()
+        for irf in ("flat", str(tmp_path / "reflector.npy"))
+    ]
+    assert errors[1] < 0.75 * errors[0]
+
+
 def test_bad_options_are_refused() -> None:
-    for options in ({"atoms": 0}, {"residual": 1.0}, {"occupied": [0.5]}, {"taper": [2, 1]}):
+    for options in (
+        {"atoms": 0},
+        {"residual": 1.0},
+        {"occupied": [0.5]},
+        {"taper": [2, 1]},
+        {"motion": "complex"},
+        {"irf": "x.npy", "taper": [0.8, 0.9]},
+    ):
         with pytest.raises(UserError, match="method"):
             ScatteringCentres(**options)  # pyright: ignore[reportArgumentType]
