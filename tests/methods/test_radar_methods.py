@@ -8,6 +8,7 @@ import torch
 
 from sr_lab.data.sample import Sample
 from sr_lab.degradation.band import cut_band
+from sr_lab.degradation.bandcut import Bandcut
 from sr_lab.errors import UserError
 from sr_lab.io.complex import as_channels, as_complex
 from sr_lab.methods.sva import SVA, apodised
@@ -28,9 +29,15 @@ def targets(width: float, places: tuple[float, ...] = (30.3,), side: int = 64) -
     return as_channels(torch.stack([sum((rows * line(at) for at in places), torch.zeros(()))])).float()
 
 
+def zero_pad(scale: int, grid: list[int] | None = None) -> ZeroPad:
+    method = ZeroPad()
+    method.bind(Bandcut(scale, grid=grid), 0)
+    return method
+
+
 def test_zero_padding_is_the_exact_sinc() -> None:
     lr = targets(0.7)
-    restored = ZeroPad().restore(Sample(lr, 2, ["a"]))
+    restored = zero_pad(2).restore(Sample(lr, 2, ["a"]))
     assert restored.sr.shape == (1, 2, 128, 128)
     again = cut_band(as_complex(restored.sr), (64, 64), (0.5, 0.5))
     torch.testing.assert_close(again, as_complex(lr), atol=1e-6, rtol=1e-5)
@@ -42,7 +49,7 @@ def test_zero_padding_is_the_exact_sinc() -> None:
 
 def test_apodisation_takes_the_sidelobes_and_leaves_the_peak() -> None:
     lr = targets(0.7)
-    padded = as_complex(ZeroPad().restore(Sample(lr, 4, ["a"])).sr)[0].abs()
+    padded = as_complex(zero_pad(4).restore(Sample(lr, 4, ["a"])).sr)[0].abs()
     for method in (SVA(), SVA(occupied=[0.7, 0.7])):
         found = as_complex(method.restore(Sample(lr, 4, ["a"])).sr)[0].abs()
         peak = padded.max()
@@ -73,7 +80,7 @@ def test_the_weight_is_the_best_of_all() -> None:
 
 def test_detected_images_are_refused() -> None:
     sample = Sample(torch.ones(1, 1, 16, 16), 2, ["a"])
-    for method in (ZeroPad(), SVA()):
+    for method in (zero_pad(2), SVA()):
         with pytest.raises(UserError, match="needs a complex image"):
             method.restore(sample)
     with pytest.raises(UserError, match="is no band"):
