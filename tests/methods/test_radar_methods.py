@@ -9,8 +9,10 @@ import torch
 from sr_lab.data.sample import Sample
 from sr_lab.degradation.band import cut_band
 from sr_lab.degradation.bandcut import Bandcut
+from sr_lab.degradation.detected import Multilook
 from sr_lab.errors import UserError
 from sr_lab.io.complex import as_channels, as_complex
+from sr_lab.methods.interpolate import Interpolate
 from sr_lab.methods.sva import SVA, apodised
 from sr_lab.methods.zero_pad import ZeroPad
 from sr_lab.metrics.point_target import point_response
@@ -45,6 +47,20 @@ def test_zero_padding_is_the_exact_sinc() -> None:
     for one, other in zip(before, after, strict=True):
         assert other.width == pytest.approx(2 * one.width, rel=0.02)
         assert other.pslr == pytest.approx(one.pslr, abs=0.4)
+
+
+@pytest.mark.parametrize("grid", [[4, 2], [1, 2]])
+def test_zero_padding_by_factors_of_the_grid(grid: list[int]) -> None:
+    lr, scale = targets(0.7), max(grid)
+    sr = zero_pad(scale, grid).restore(Sample(lr, scale, ["a"])).sr
+    assert sr.shape == (1, 2, 64 * grid[0], 64 * grid[1])
+    again = cut_band(as_complex(sr), (64, 64), (1 / grid[0], 1 / grid[1]))
+    torch.testing.assert_close(again, as_complex(lr), atol=1e-6, rtol=1e-5)
+    with pytest.raises(UserError, match=r"degradation\.grid: SVA enlarges both axes alike"):
+        SVA().bind(Bandcut(scale, grid=grid), 0)
+    bicubic = Interpolate(aligned=False)
+    bicubic.bind(Multilook(scale, grid), 0)
+    assert bicubic.restore(Sample(lr, scale, ["a"])).sr.shape == sr.shape
 
 
 def test_apodisation_takes_the_sidelobes_and_leaves_the_peak() -> None:
