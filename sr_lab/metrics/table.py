@@ -98,8 +98,8 @@ def evaluate(
     true_kernel: Float[Tensor, "b 1 m m"] | None = None,
     band_kernels: Float[Tensor, "b bands k k"] | None = None,
     true_band_kernels: Float[Tensor, "b bands m m"] | None = None,
-    lr: Float[Tensor, "b c lr_h lr_w"] | None = None,
-    again: Float[Tensor, "b c lr_h lr_w"] | None = None,
+    lr: AnyImages | None = None,
+    again: AnyImages | None = None,
     gain: Float[Tensor, " b"] | None = None,
     inside: Callable[[Tensor], Tensor] | None = None,
 ) -> Evaluation:

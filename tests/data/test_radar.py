@@ -134,7 +134,6 @@ def test_a_run_is_whole(folder: Path, tmp_path: Path, method: str) -> None:
                 "experiment=train_sar_lsrgan", "scale=4", "degradation.grid=[4,2]", "backbone.axes=[4,2]",
                 "backbone.width=8", "backbone.blocks=1", "method.discriminator_width=4", "method.tile=20",
                 "method.pixel_steps=2", "trainer.max_steps=3", "trainer.batches_per_epoch=3",
-                "dataset.patches_per_batch=2",
             ],
             (24, 48),
         ),
