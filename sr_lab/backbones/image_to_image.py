@@ -7,7 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from sr_lab.degradation.factors import Factors, named
 from sr_lab.degradation.resample import imresize
+from sr_lab.errors import UserError
 
 Upscale = Callable[[Float[Tensor, "b c h w"]], Float[Tensor, "b c hs ws"]]
 Residual = Literal["bicubic", "none"]
@@ -32,6 +34,28 @@ class ImageToImage(nn.Module):
     scale: int
     channels: int | None
     architecture: dict[str, Any]
+
+    @property
+    def factors(self) -> Factors:
+        """By which rows and columns are enlarged."""
+        return self.scale, self.scale
+
+    def serve(self, factors: Factors) -> None:
+        """Make sure that this network is for images such as these.
+
+        Raises:
+            UserError: they ask for other factors.
+        """
+        if self.factors == factors:
+            return
+        fix = f"set scale={self.scale}, or train one for x{max(factors)}"
+        if len({*self.factors}) + len({*factors}) > 2:
+            fix = f"train one with backbone.axes={[*factors]}, or set degradation.grid={[*self.factors]}"
+        raise UserError(
+            f"the network enlarges {named(self.factors)}, these images ask for {named(factors)}",
+            where="backbone",
+            fix=fix,
+        )
 
     def for_images(self, lr: Float[Tensor, "b c h w"], shared: bool = False) -> Upscale:
         """The network with all that it takes from whole images: restores them, or tiles of them.

@@ -4,6 +4,7 @@ The paper (Jiang et al., Remote Sensing 16(10) 1788, 2024) names the parts: dept
 in residual modules, coordinate attention, a GAN. Widths, the place of the attention and the losses are ours.
 """
 
+from itertools import zip_longest
 from typing import Literal
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from sr_lab.backbones.image_to_image import ImageToImage, doublings, starts_at_zero
+from sr_lab.degradation.factors import Factors, enlarged_sides, per_axis
 from sr_lab.degradation.resample import imresize
 from sr_lab.errors import UserError
 from sr_lab.io.complex import as_complex, intensity, is_complex
@@ -31,6 +33,7 @@ class LSRGAN(ImageToImage):
         low, high: dB over the unit's intensity that the network sees as 0 and 1; what is below `low` is seen as `low`.
         reads: `amplitude`: one pass on the amplitude of a detected or complex image. `parts`: one pass on the real and
             one on the imaginary part of a complex image, whose mean intensity is given: what self-supervision trains.
+        axes: factors of rows (azimuth) and columns (range), the larger of which is s; null: s of both.
 
     Attributes:
         gain: nats added to the logarithm of intensity, measured at the end of training (`FitRadar`).
@@ -52,14 +55,17 @@ class LSRGAN(ImageToImage):
         low: float | int = -40,
         high: float | int = 25,
         reads: Reads = "amplitude",
+        axes: list[int] | None = None,
     ) -> None:
         super().__init__()
-        if scale not in self.scales:
-            raise UserError(
-                f"LSRGAN does not serve scale x{scale}",
-                where="backbone.scale",
-                fix=f"allowed: {', '.join(map(str, self.scales))}",
-            )
+        self._factors = per_axis(scale, axes, "backbone.axes")
+        for factor in self._factors:
+            if factor not in self.scales:
+                raise UserError(
+                    f"LSRGAN does not serve scale x{factor}",
+                    where="backbone.scale" if axes is None else "backbone.axes",
+                    fix=f"allowed: {', '.join(map(str, self.scales))}",
+                )
         self.scale, self.decibels, self.reads = scale, Decibels(low, high), reads
         self.architecture = {
             "kind": self.kind,
@@ -70,13 +76,18 @@ class LSRGAN(ImageToImage):
             "low": low,
             "high": high,
             "reads": reads,
+            "axes": axes,
         }
         self.head = nn.Sequential(nn.Conv2d(1, width, 9, padding=4), nn.SELU(inplace=True))
         self.trunk = nn.Sequential(*(ResidualModule(width, attention) for _ in range(blocks)))
         self.post = separable(width)
         stages: list[nn.Module] = []
-        for factor in doublings(scale):
-            stages += [nn.Conv2d(width, width * factor**2, 3, padding=1), nn.PixelShuffle(factor), nn.SELU()]
+        for down, across in zip_longest(*map(doublings, self.factors), fillvalue=1):
+            stages += [
+                nn.Conv2d(width, width * down * across, 3, padding=1),
+                PixelShuffle(down, across),
+                nn.SELU(),
+            ]
         self.upsample = nn.Sequential(*stages)
         self.tail = nn.Conv2d(width, 1, 9, padding=4)
         for layer in self.modules():
@@ -88,13 +99,20 @@ class LSRGAN(ImageToImage):
         self.register_buffer("gain", torch.zeros(()))
         self.to(memory_format=torch.channels_last)
 
+    @property
+    def factors(self) -> Factors:
+        """By which rows and columns are enlarged."""
+        return self._factors
+
     def enlarge(self, grey: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 1 hs ws"]:
         """Of normalised decibels: bicubic, and what the network adds."""
         x = self.head(grey.contiguous(memory_format=torch.channels_last))
         correction = self.tail(self.upsample(self.post(self.trunk(x)) + x))
         # half precision holds corrections, not images
         with torch.autocast(grey.device.type, enabled=False):
-            return correction.to(grey) + (grey if self.scale == 1 else imresize(grey, self.scale))
+            return correction.to(grey) + (
+                grey if self.scale == 1 else imresize(grey, enlarged_sides(grey, self.factors))
+            )
 
     def of_power(self, power: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 1 hs ws"]:
         """From intensity to the natural logarithm of the intensity: what losses compare."""
@@ -162,6 +180,25 @@ class CoordinateAttention(nn.Module):
         rows, columns = x.mean(3, keepdim=True), x.mean(2, keepdim=True).mT
         down, across = self.squeeze(torch.cat([rows, columns], 2)).split([x.shape[2], x.shape[3]], 2)
         return x * torch.sigmoid(self.down(down)) * torch.sigmoid(self.across(across.mT))
+
+
+class PixelShuffle(nn.Module):
+    """Channels to pixels, by two factors; `nn.PixelShuffle` has one.
+
+    Args:
+        down, across: of rows and of columns.
+    """
+
+    def __init__(self, down: int, across: int) -> None:
+        super().__init__()
+        self.down, self.across = down, across
+
+    def forward(self, x: Float[Tensor, "b cs h w"]) -> Float[Tensor, "b c hs ws"]:
+        """Spread."""
+        if self.down == self.across:
+            return nn.functional.pixel_shuffle(x, self.down)
+        parts = x.unflatten(1, (-1, self.down, self.across))
+        return parts.permute(0, 1, 4, 2, 5, 3).flatten(4, 5).flatten(2, 3)
 
 
 def separable(width: int) -> nn.Sequential:

@@ -11,6 +11,7 @@ from torch.utils.data import Dataset, Sampler
 from sr_lab.data.images import Described, Images, Real
 from sr_lab.data.sample import Sample
 from sr_lab.degradation.chain import Degradation, keyed_generator, modcrop
+from sr_lab.degradation.factors import enlarged_sides, named
 from sr_lab.errors import UserError
 
 
@@ -44,8 +45,8 @@ class DegradedImages(Dataset[Sample]):
         if isinstance(self.images, Real):
             return self._real(*self.images.pair(number), image_id, meta)
         scale = self.degradation.scale
-        hr = modcrop(self.images[number], scale)[None]
-        if min(hr.shape[-2:]) < scale:
+        hr = modcrop(self.images[number], self.degradation.factors)[None]
+        if 0 in hr.shape:
             raise UserError(f"image '{image_id}' is smaller than the scale x{scale}", fix="leave it out")
         degraded = self.degradation.degrade(hr, keyed_generator(self.seed, image_id), facts)
         return Sample(
@@ -66,10 +67,10 @@ class DegradedImages(Dataset[Sample]):
         image_id: str,
         meta: dict[str, Any],
     ) -> Sample:
-        scale = self.degradation.scale
-        if hr is not None and hr.shape[-2:] != tuple(scale * side for side in lr.shape[-2:]):
+        scale, factors = self.degradation.scale, self.degradation.factors
+        if hr is not None and hr.shape[-2:] != enlarged_sides(lr, factors):
             raise UserError(
-                f"LR and HR of '{image_id}' are {_size(lr)} and {_size(hr)}, which is not x{scale}",
+                f"LR and HR of '{image_id}' are {_size(lr)} and {_size(hr)}, which is not {named(factors)}",
                 where="scale",
                 fix="set the scale of these pairs, or leave the image out",
             )

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sr_lab.degradation.band import Pair, cut_band, hamming
 from sr_lab.degradation.chain import Degraded, Unblurred
+from sr_lab.degradation.factors import reduced_sides
 from sr_lab.degradation.speckle import complex_noise
 from sr_lab.errors import UserError
 from sr_lab.io.complex import amplitude, as_channels, as_complex
@@ -34,17 +35,18 @@ class Bandcut(OfSpectrum):
 
     Args:
         scale: s, of the pixels, and of the resolution where nothing else is said.
-        azimuth: loss of resolution along the rows' axis; null: s.
-        range: loss of resolution along the columns' axis; null: s.
+        azimuth: loss of resolution along the rows' axis; null: the grid's.
+        range: loss of resolution along the columns' axis; null: the grid's.
         occupied: width of HR's band in azimuth and range, cycles per pixel, centred; null: the whole spectrum.
         taper: generalised Hamming weights of HR's band in azimuth and range, the antenna's pattern among them; null:
             flat.
         alpha: of the generalised Hamming weights put on the band kept; 1 is none, 0.75 as Sentinel-1's.
         snr_db: of complex noise that is added; null: none.
         detect: LR as amplitude, without its phase.
+        grid: factors of the pixels in azimuth (rows) and range (columns), the larger of which is s; null: s of both.
 
     Raises:
-        UserError: losses, bands or weights that are none.
+        UserError: factors, losses, bands or weights that are none.
     """
 
     def __init__(
@@ -57,9 +59,10 @@ class Bandcut(OfSpectrum):
         alpha: float | int = 1.0,
         snr_db: float | int | None = None,
         detect: bool = False,
+        grid: list[int] | None = None,
     ) -> None:
-        super().__init__(scale)
-        loss = (azimuth or scale, range or scale)
+        super().__init__(scale, grid)
+        loss = (azimuth or self.factors[0], range or self.factors[1])
         width, weights = _of_sensor(occupied, taper)
         if min(loss) < 1 or not 0.5 <= alpha <= 1:
             raise UserError(
@@ -103,7 +106,7 @@ class Bandcut(OfSpectrum):
         return amplitude(image) if self.detect else image
 
     def _cut(self, image: Complex[Tensor, "b hs ws"]) -> Complex[Tensor, "b h w"]:
-        return self.gain * cut_band(image, _size(image, self.scale), self.kept, alpha=self.alpha)
+        return self.gain * cut_band(image, reduced_sides(image, self.factors), self.kept, alpha=self.alpha)
 
 
 class Sublook(OfSpectrum):
@@ -160,12 +163,9 @@ class Sublook(OfSpectrum):
             share *= _share(self.taper[other], 0.0, 1 / self.scale)
             offset = middle * self.kept[divided] * self.scale
             centre = (offset, 0.0) if divided == 0 else (0.0, offset)
-            looks.append(share**-0.5 * cut_band(image, _size(image, self.scale), self.kept, centre=centre))
+            size = reduced_sides(image, self.scale)
+            looks.append(share**-0.5 * cut_band(image, size, self.kept, centre=centre))
         return torch.stack(looks)
-
-
-def _size(image: Tensor, scale: int) -> tuple[int, int]:
-    return image.shape[-2] // scale, image.shape[-1] // scale
 
 
 def _of_sensor(occupied: list[float | int] | None, taper: list[float | int] | None) -> tuple[Pair, Pair]:

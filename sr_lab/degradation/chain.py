@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from sr_lab.degradation.anchor import Anchor
 from sr_lab.degradation.blur import Boundary, blur_decimate
-from sr_lab.degradation.resample import bicubic_upsample_aligned
+from sr_lab.degradation.factors import Factors, both, enlarged_sides, per_axis
+from sr_lab.degradation.resample import bicubic_upsample_aligned, imresize
 from sr_lab.degradation.resampler import Resampler, decimate, decimate_files
 from sr_lab.errors import UserError
 
@@ -108,6 +109,11 @@ class Degradation(nn.Module):
         self.phase = phase
         self.resampler: Resampler = resampler or "matlab_bicubic"
 
+    @property
+    def factors(self) -> Factors:
+        """By which rows and columns are decimated."""
+        return self.scale, self.scale
+
     def forward(
         self, image: Float[Tensor, "b c hs ws"], kernel: Float[Tensor, "n 1 k k"] | None
     ) -> Float[Tensor, "n c h w"]:
@@ -128,7 +134,7 @@ class Degradation(nn.Module):
         """Draw kernels and noise, and degrade.
 
         Args:
-            hr: images whose sides are multiples of the scale (see `modcrop`).
+            hr: images whose sides are multiples of the factors (see `modcrop`).
             generator: on the CPU; key it by dataset seed and image id (`keyed_generator`).
             facts: what the dataset knows of the images, such as `wavelengths`, on which a blur may depend.
         """
@@ -161,10 +167,20 @@ class Unblurred(Degradation):
 
     Args:
         scale: s.
+        grid: factors of rows (azimuth) and columns (range), the larger of which is s; None: s of both.
+
+    Raises:
+        UserError: no such factors.
     """
 
-    def __init__(self, scale: int) -> None:
+    def __init__(self, scale: int, grid: list[int] | None = None) -> None:
         super().__init__(scale, None, anchor="block_center")
+        self._factors = per_axis(scale, grid, "degradation.grid")
+
+    @property
+    def factors(self) -> Factors:
+        """By which rows and columns are decimated."""
+        return self._factors
 
     def degrade(
         self,
@@ -175,11 +191,16 @@ class Unblurred(Degradation):
         """Apply it."""
         return self.corrupt(self(hr, None), None, generator)
 
+    def bicubic(self, lr: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c2 hs ws"]:
+        """The baseline of every table: MATLAB's bicubic of LR, on the HR grid."""
+        return imresize(lr, enlarged_sides(lr, self.factors))
 
-def modcrop(image: Float[Tensor, "*b c h w"], multiple: int) -> Float[Tensor, "*b c h2 w2"]:
+
+def modcrop(image: Float[Tensor, "*b c h w"], multiple: int | Factors) -> Float[Tensor, "*b c h2 w2"]:
     """Cut bottom and right so that both sides are multiples."""
     height, width = image.shape[-2:]
-    return image[..., : height - height % multiple, : width - width % multiple]
+    down, across = both(multiple)
+    return image[..., : height - height % down, : width - width % across]
 
 
 def keyed_generator(seed: int, image_id: str, purpose: str = "degradation") -> torch.Generator:

@@ -9,6 +9,7 @@ from torch import Tensor
 from sr_lab.degradation.anchor import Anchor
 from sr_lab.degradation.blur import Boundary, blur_decimate
 from sr_lab.degradation.chain import Corruption, Degradation, KernelSampler, Unblurred
+from sr_lab.degradation.factors import reduced_sides
 from sr_lab.degradation.resample import imresize
 from sr_lab.io.complex import amplitude, intensity
 
@@ -18,13 +19,17 @@ class Multilook(Unblurred):
 
     Args:
         scale: s.
+        grid: factors of rows (azimuth) and columns (range), the larger of which is s; null: s of both.
     """
+
+    def __init__(self, scale: int, grid: list[int] | None = None) -> None:
+        super().__init__(scale, grid)
 
     def forward(
         self, image: Float[Tensor, "b c hs ws"], kernel: Float[Tensor, "n 1 k k"] | None
     ) -> Float[Tensor, "n 1 h w"]:
         """The amplitude of LR, from a complex or a detected image."""
-        return torch.nn.functional.avg_pool2d(intensity(image), self.scale).sqrt()
+        return torch.nn.functional.avg_pool2d(intensity(image), self.factors).sqrt()
 
 
 class DetectedBlur(Degradation):
@@ -66,10 +71,14 @@ class BicubicAmplitude(Unblurred):
 
     Args:
         scale: s.
+        grid: as of `Multilook`.
     """
+
+    def __init__(self, scale: int, grid: list[int] | None = None) -> None:
+        super().__init__(scale, grid)
 
     def forward(
         self, image: Float[Tensor, "b c hs ws"], kernel: Float[Tensor, "n 1 k k"] | None
     ) -> Float[Tensor, "n 1 h w"]:
         """The amplitude of LR, from a complex or a detected image."""
-        return imresize(amplitude(image), 1 / self.scale).clamp_min(0)
+        return imresize(amplitude(image), reduced_sides(image, self.factors)).clamp_min(0)

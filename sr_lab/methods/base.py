@@ -8,6 +8,8 @@ import torch
 
 from sr_lab.data.sample import Restored, Sample
 from sr_lab.degradation.chain import Degradation, keyed_generator
+from sr_lab.degradation.factors import named
+from sr_lab.errors import UserError
 
 
 class Method(pl.LightningModule):
@@ -19,16 +21,28 @@ class Method(pl.LightningModule):
     Attributes:
         fits: it learns first.
         pictures: it restores pictures with a blur; cubes reach it as their leading eigenimages (scene.components).
+        per_axis: it serves degradations whose factors of rows and columns differ.
     """
 
     fits: ClassVar[bool] = False
     pictures: ClassVar[bool] = False
+    per_axis: ClassVar[bool] = False
 
     degradation: Degradation
     seed: int = 0
 
     def bind(self, degradation: Degradation, seed: int) -> None:
-        """Tell the method which degradation the images went through, and the run's seed."""
+        """Tell the method which degradation the images went through, and the run's seed.
+
+        Raises:
+            UserError: the degradation's factors differ, and the method enlarges both axes alike.
+        """
+        if len(set(degradation.factors)) > 1 and not self.per_axis:
+            raise UserError(
+                f"{type(self).__name__} enlarges both axes alike, and this degradation is {named(degradation.factors)}",
+                where="degradation.grid",
+                fix="leave it out, or choose method=zero_pad, interpolate, or a training of backbone=lsrgan",
+            )
         self.degradation, self.seed = degradation, seed
 
     @abstractmethod

@@ -10,6 +10,7 @@ from torch import Tensor
 from sr_lab.backbones.image_to_image import ImageToImage, Upscale
 from sr_lab.data.sample import Restored, Sample
 from sr_lab.degradation.chain import Degradation
+from sr_lab.degradation.factors import Factors, both
 from sr_lab.degradation.resample import at_anchor
 from sr_lab.errors import UserError
 from sr_lab.methods.base import Method
@@ -28,6 +29,8 @@ class Feedforward(Method):
         tile: distance from tile to tile, LR pixels; smaller images are restored in one piece, as all are with null.
             A network with attention over the whole image gives slightly different results in tiles.
     """
+
+    per_axis = True
 
     def __init__(self, backbone: ImageToImage, tile: int | None = TILE) -> None:
         super().__init__()
@@ -54,12 +57,16 @@ def enlarged(
     Raises:
         UserError: as `enlarged_rows`.
     """
-    sr = torch.cat(list(enlarged_rows(network, sample, tile)), -2)
+    sr = torch.cat(list(enlarged_rows(network, sample, tile, factors=degradation.factors)), -2)
     return at_anchor(sr, sample.scale, degradation.anchor, degradation.phase)
 
 
 def enlarged_rows(
-    network: ImageToImage, sample: Sample, tile: int | None = TILE, label: str | None = None
+    network: ImageToImage,
+    sample: Sample,
+    tile: int | None = TILE,
+    label: str | None = None,
+    factors: Factors | None = None,
 ) -> Iterator[Float[Tensor, "b c rows ws"]]:
     """The images of a sample, enlarged from the top down, at the block centre.
 
@@ -68,28 +75,24 @@ def enlarged_rows(
         sample: LR images of any size.
         tile: see `Feedforward`.
         label: of a progress bar over many tiles.
+        factors: that the images ask for, of rows and columns; None: the sample's scale of both.
 
     Raises:
-        UserError: the network is for another scale or number of channels.
+        UserError: the network is for other factors or another number of channels.
     """
-    lr, scale = sample.lr, sample.scale
-    if network.scale != scale:
-        raise UserError(
-            f"the network enlarges x{network.scale}, these images ask for x{scale}",
-            where="backbone",
-            fix=f"set scale={network.scale}, or train one for x{scale}",
-        )
+    lr = sample.lr
+    network.serve(factors or both(sample.scale))
     if network.channels not in (None, lr.shape[1]):
         raise UserError(
             f"the network takes {network.channels} bands, image '{sample.image_ids[0]}' has {lr.shape[1]}",
             where="backbone",
             fix="choose as many bands, or a network on eigenimages, which takes any number",
         )
-    return _rows(network.for_images(lr), lr, scale, tile, label)
+    return _rows(network.for_images(lr), lr, network.factors, tile, label)
 
 
 def _rows(
-    upscale: Upscale, lr: Tensor, scale: int, tile: int | None, label: str | None
+    upscale: Upscale, lr: Tensor, factors: Factors, tile: int | None, label: str | None
 ) -> Iterator[Float[Tensor, "b c rows ws"]]:
     @torch.no_grad()
     def piece(part: Tensor, place: Tile | None = None) -> Tensor:
@@ -98,5 +101,5 @@ def _rows(
     if tile is None or max(lr.shape[-2:]) <= tile:
         return iter([piece(lr)])
     return restored_rows(
-        lr, scale, piece, tile=tile, margin=MARGIN, overlap=OVERLAP, boundary="symmetric", label=label
+        lr, factors, piece, tile=tile, margin=MARGIN, overlap=OVERLAP, boundary="symmetric", label=label
     )

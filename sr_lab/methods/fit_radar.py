@@ -38,6 +38,8 @@ class FitRadar(PatchTraining):
         UserError: another network, or one that reads something else.
     """
 
+    per_axis = True
+
     def __init__(
         self,
         backbone: ImageToImage,
@@ -63,6 +65,15 @@ class FitRadar(PatchTraining):
         assert isinstance(self.backbone, LSRGAN)
         return self.backbone
 
+    def bind(self, degradation: Degradation, seed: int) -> None:
+        """Of the network's factors.
+
+        Raises:
+            UserError: of others.
+        """
+        super().bind(degradation, seed)
+        self.network.serve(degradation.factors)
+
     def degradations(self) -> list[Degradation]:
         """The run's own."""
         return [self.degradation]
@@ -71,10 +82,11 @@ class FitRadar(PatchTraining):
         self, lr: Float[Tensor, "b c h w"], hr: Float[Tensor, "b c2 hs ws"]
     ) -> tuple[Float[Tensor, "b c h2 w2"], Float[Tensor, "b c2 hs2 ws2"]]:
         """LR and HR patches without what the cut has wrapped around."""
-        scale = self.network.scale
-        edge = -(-MARGIN // scale)
-        inner, outer = slice(edge, -edge), slice(edge * scale, -edge * scale)
-        return lr[..., inner, inner], hr[..., outer, outer]
+        for axis, factor in zip((-2, -1), self.network.factors, strict=True):
+            edge = -(-MARGIN // factor)
+            lr = lr.narrow(axis, edge, lr.shape[axis] - 2 * edge)
+            hr = hr.narrow(axis, edge * factor, hr.shape[axis] - 2 * edge * factor)
+        return lr, hr
 
     def generators_trained(self) -> list[LSRGAN]:
         """Networks whose gain is measured when the training is over."""
@@ -88,7 +100,7 @@ class FitRadar(PatchTraining):
         lacking: dict[int, list[Tensor]] = defaultdict(list)
         generator = keyed_generator(self.seed, "gain", self.stream)
         for batch in patches:
-            hr = modcrop(batch, self.network.scale).to(self.device)
+            hr = modcrop(batch, self.network.factors).to(self.device)
             degraded = self.degradations()[0].degrade(hr, generator)
             lr, hr = self.without_margin(degraded.lr, hr)
             for number, network in enumerate(self.generators_trained()):

@@ -3,6 +3,7 @@
 import time
 
 from sr_lab.data.sample import Restored, Sample
+from sr_lab.degradation.factors import enlarged_sides
 from sr_lab.degradation.resample import imresize
 from sr_lab.methods.base import Method
 
@@ -15,6 +16,8 @@ class Interpolate(Method):
             lose about 3 dB to an offset of s-1 px, as in published tables.
     """
 
+    per_axis = True
+
     def __init__(self, aligned: bool = True) -> None:
         super().__init__()
         self.aligned = aligned
@@ -22,5 +25,10 @@ class Interpolate(Method):
     def restore(self, sample: Sample) -> Restored:
         """Interpolate."""
         started = time.perf_counter()
-        sr = self.degradation.bicubic(sample.lr) if self.aligned else imresize(sample.lr, sample.scale)
+        lr = sample.lr
+        sr = (
+            self.degradation.bicubic(lr)
+            if self.aligned
+            else imresize(lr, enlarged_sides(lr, self.degradation.factors))
+        )
         return Restored(sr, seconds=time.perf_counter() - started)

@@ -51,11 +51,11 @@ class PatchTraining(Method):
     def degraded(
         self, batch: Float[Tensor, "b c p p"]
     ) -> tuple[Degraded, Degradation, Float[Tensor, "b c p2 p2"]]:
-        """A batch through the degradation whose turn it is; which one, and the batch cut to its scale."""
+        """A batch through the degradation whose turn it is; which one, and the batch cut to its factors."""
         generator = keyed_generator(self.seed, f"{self.global_step}/{self.global_rank}", self.stream)
         degradations = self.degradations()
         degradation = degradations[self.global_step % len(degradations)]
-        hr = modcrop(batch, degradation.scale)
+        hr = modcrop(batch, degradation.factors)
         return degradation.degrade(hr, generator), degradation, hr
 
     def validation_step(self, batch: Sample, batch_idx: int) -> None:

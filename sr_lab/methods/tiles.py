@@ -9,6 +9,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from sr_lab.degradation.blur import Boundary
+from sr_lab.degradation.factors import Factors, both
 
 
 class Tile(NamedTuple):
@@ -26,7 +27,7 @@ Padding = Boundary | Literal["symmetric"]
 
 def restored_rows(
     lr: Float[Tensor, "b c h w"],
-    scale: int,
+    scale: int | Factors,
     solve: Solve,
     *,
     tile: int = 192,
@@ -42,7 +43,7 @@ def restored_rows(
 
     Args:
         lr: image.
-        scale: s, by which `solve` enlarges.
+        scale: s, by which `solve` enlarges, or the factors of rows and columns.
         solve: from an LR tile with its margin, and the tile's place, to the enlarged piece.
         tile: distance from tile to tile, LR pixels.
         margin: LR pixels around a tile, at least a kernel's radius plus the network's reach.
@@ -53,6 +54,7 @@ def restored_rows(
     """
     height, width = lr.shape[-2:]
     half = overlap // 2
+    down, across = both(scale)
     rows, columns = cells(height, tile, overlap), cells(width, tile, overlap)
     beyond_y, beyond_x = (_extended(side, margin, boundary).to(lr.device) for side in (height, width))
     below = lr.new_zeros(0)  # what the tiles above have added to the next rows
@@ -64,21 +66,21 @@ def restored_rows(
         top, bottom = max(first - half, 0), min(last + half, height)
         strip: Tensor | None = None  # of as many channels as the pieces have
         padded = lr[..., beyond_y[top : bottom + 2 * margin], :]
-        fade_y = _fade(top, bottom, (first, last), height, half, scale).to(lr)
+        fade_y = _fade(top, bottom, (first, last), height, half, down).to(lr)
         for start, end in columns:
             left, right = max(start - half, 0), min(end + half, width)
             piece = padded[..., beyond_x[left : right + 2 * margin]]
             solved = solve(piece, Tile(top, left, bottom - top, right - left))
-            solved = solved[..., margin * scale :, margin * scale :]
+            solved = solved[..., margin * down :, margin * across :]
             if strip is None:
-                strip = lr.new_zeros(*solved.shape[:2], (bottom - top) * scale, width * scale)
-            fade = fade_y[:, None] * _fade(left, right, (start, end), width, half, scale).to(lr)
-            strip[..., left * scale : right * scale] += solved[..., : len(fade), : fade.shape[1]] * fade
+                strip = lr.new_zeros(*solved.shape[:2], (bottom - top) * down, width * across)
+            fade = fade_y[:, None] * _fade(left, right, (start, end), width, half, across).to(lr)
+            strip[..., left * across : right * across] += solved[..., : len(fade), : fade.shape[1]] * fade
             bar.update()
         assert strip is not None
         if below.numel():
             strip[..., : below.shape[-2], :] += below
-        done = ((height if last == height else last - half) - top) * scale
+        done = ((height if last == height else last - half) - top) * down
         yield strip[..., :done, :]
         below = strip[..., done:, :]
     bar.close()

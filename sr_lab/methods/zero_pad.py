@@ -7,6 +7,7 @@ from torch import Tensor
 
 from sr_lab.data.sample import Restored, Sample
 from sr_lab.degradation.band import pad_band
+from sr_lab.degradation.factors import Factors, enlarged_sides
 from sr_lab.errors import UserError
 from sr_lab.io.complex import as_channels, as_complex, multilooked
 from sr_lab.methods.base import Method
@@ -18,6 +19,8 @@ class ZeroPad(Method):
     Args:
         looks: odd side of a square whose mean intensity every pixel then gets, which costs the phase; None: none.
     """
+
+    per_axis = True
 
     def __init__(self, looks: int | None = None) -> None:
         super().__init__()
@@ -32,20 +35,20 @@ class ZeroPad(Method):
             UserError: LR is detected.
         """
         started = time.perf_counter()
-        sr = zero_padded(sample.lr, sample.scale)
+        sr = zero_padded(sample.lr, self.degradation.factors)
         if self.looks is not None:
             sr = multilooked(sr, self.looks)
         return Restored(sr, seconds=time.perf_counter() - started)
 
 
-def zero_padded(lr: Float[Tensor, "b c h w"], scale: int) -> Float[Tensor, "b 2 hs ws"]:
-    """Complex images on a grid s times as fine, outer edges aligned; they wrap around.
+def zero_padded(lr: Float[Tensor, "b c h w"], factors: int | Factors) -> Float[Tensor, "b 2 hs ws"]:
+    """Complex images on a finer grid, outer edges aligned; they wrap around.
 
     Args:
         lr: two channels, the band about zero.
-        scale: s.
+        factors: of both axes, or of rows and columns.
 
     Raises:
         UserError: the images are detected.
     """
-    return as_channels(pad_band(as_complex(lr), (lr.shape[-2] * scale, lr.shape[-1] * scale)))
+    return as_channels(pad_band(as_complex(lr), enlarged_sides(lr, factors)))

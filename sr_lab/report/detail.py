@@ -18,9 +18,10 @@ class Region(NamedTuple):
         """That part of (H, W, ...); less than asked for at the far edges of a smaller picture."""
         return pixels[self.top : self.top + self.height, self.left : self.left + self.width]
 
-    def divided(self, factor: int) -> "Region":
-        """The same rectangle in a picture `factor` times smaller."""
-        return Region(*(value // factor for value in self))
+    def divided(self, factors: tuple[int, int]) -> "Region":
+        """The same rectangle in a picture with so many times fewer rows and columns."""
+        down, across = factors
+        return Region(self.top // down, self.left // across, self.height // down, self.width // across)
 
 
 def detailed_region(pixels: Float[np.ndarray, "h w c"], side: int, multiple: int = 1) -> Region:

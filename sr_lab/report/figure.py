@@ -11,7 +11,7 @@ from jaxtyping import Float, UInt8
 from sr_lab.io.atomic import atomic_write
 from sr_lab.report.detail import detailed_region
 from sr_lab.report.pixels import centre_of_mass, enlarge, kernel_picture, levels, shrink, with_frame
-from sr_lab.report.wording import TIMES, size
+from sr_lab.report.wording import enlargement, size
 
 # in pixels of the figure
 _PANEL = 360
@@ -56,10 +56,10 @@ def side_by_side(
         UserError: the file cannot be made there.
     """
     height, width = sr.shape[:2]
-    scale = -(-height // lr.shape[0])
-    texts = {"lr": f"{size(lr)}, shown {TIMES}{scale}"} | dict(captions or {})
+    factors = (-(-height // lr.shape[0]), -(-width // lr.shape[1]))
+    texts = {"lr": f"{size(lr)}, shown {enlargement(factors)}"} | dict(captions or {})
     images = {"bicubic": bicubic, "sr": sr} | ({} if hr is None else {"hr": hr})
-    images = {"lr": enlarge(levels(lr), scale)[:height, :width]} | {n: levels(p) for n, p in images.items()}
+    images = {"lr": enlarge(levels(lr), factors)[:height, :width]} | {n: levels(p) for n, p in images.items()}
     fit = _PANEL / max(height, width)
     longest = int(fit) * max(height, width) if fit >= 1 else _PANEL
     zoom = min(max(round(5 * fit), 3), 8)

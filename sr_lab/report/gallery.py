@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -13,10 +14,18 @@ from sr_lab.report.collection import Run
 from sr_lab.report.companions import BASELINE, floor_of, stages_of
 from sr_lab.report.detail import Region, detailed_region
 from sr_lab.report.files import Files
-from sr_lab.report.pixels import centre_of_mass, data_address, kernel_picture, levels, shrink, with_frame
+from sr_lab.report.pixels import (
+    centre_of_mass,
+    data_address,
+    enlarge,
+    kernel_picture,
+    levels,
+    shrink,
+    with_frame,
+)
 from sr_lab.report.table import Column, Row, Table
 from sr_lab.report.traces import Trace, draw_charts
-from sr_lab.report.wording import TIMES, number, size
+from sr_lab.report.wording import enlargement, number, size
 
 MAX_IMAGES = 50
 MAX_CHARACTERS = 11_000_000  # of pictures in the page: a mail still takes it
@@ -170,20 +179,30 @@ def _tiles(
         whole, hr = lr, None
     if whole is None:
         return []
-    scale = max(round(whole.shape[0] / lr.shape[0]), 1) if lr is not None else 1
-    region = detailed_region(whole, side, scale)
+    down, across = (
+        (max(round(whole.shape[axis] / lr.shape[axis]), 1) for axis in (0, 1)) if lr is not None else (1, 1)
+    )
+    region = detailed_region(whole, side, math.lcm(down, across))
     zoom = max(2, -(-_NARROW // region.width))
     tiles = [_overview(image, whole, region)]
 
-    def add(title: str, pixels: np.ndarray | None, lines: list[str], where: Region = region) -> None:
+    def add(
+        title: str,
+        pixels: np.ndarray | None,
+        lines: list[str],
+        where: Region = region,
+        stretched: tuple[int, int] = (1, 1),
+    ) -> None:
         if pixels is None:
             return
-        cut = levels(where.cut(pixels))
+        cut = enlarge(levels(where.cut(pixels)), stretched)
         if cut.size:
             alt = f"{title}, detail of {image}"
             tiles.append(Tile(title, data_address(cut), alt, zoom * region.width, lines))
 
-    add("LR", lr, [f"{size(lr)}, {TIMES}{scale}"] if lr is not None else [], region.divided(scale))
+    common = math.gcd(down, across)
+    lines = [f"{size(lr)}, {enlargement((down, across))}"] if lr is not None else []
+    add("LR", lr, lines, region.divided((down, across)), (down // common, across // common))
     add(BASELINE, bicubic, shown[0].scores(image, columns, BASELINE))
     for one, answer in zip(shown, answers, strict=True):
         add(one.row.title, answer, one.scores(image, columns, "sr") + one.seed)

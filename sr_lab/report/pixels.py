@@ -28,9 +28,12 @@ def levels(pixels: Float[np.ndarray, "h w c"]) -> UInt8[np.ndarray, "h w 3"]:
     return np.broadcast_to(rounded, (*rounded.shape[:2], 3))
 
 
-def enlarge(pixels: Shaped[np.ndarray, "h w *c"], factor: int) -> Shaped[np.ndarray, "hs ws *c"]:
-    """Repeat every pixel `factor` times on both axes."""
-    return pixels.repeat(factor, axis=0).repeat(factor, axis=1)
+def enlarge(
+    pixels: Shaped[np.ndarray, "h w *c"], factor: int | tuple[int, int]
+) -> Shaped[np.ndarray, "hs ws *c"]:
+    """Repeat every pixel `factor` times on both axes, or so many times down and across."""
+    down, across = (factor, factor) if isinstance(factor, int) else factor
+    return pixels.repeat(down, axis=0).repeat(across, axis=1)
 
 
 def shrink(pixels: UInt8[np.ndarray, "h w 3"], longest: int) -> UInt8[np.ndarray, "hs ws 3"]:

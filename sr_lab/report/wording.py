@@ -42,6 +42,12 @@ def size(pixels: np.ndarray) -> str:
     return f"{pixels.shape[1]} {TIMES} {pixels.shape[0]}"
 
 
+def enlargement(factors: tuple[int, int]) -> str:
+    """Of rows and columns: one factor if they are the same."""
+    down, across = factors
+    return f"{TIMES}{down}" if down == across else f"{TIMES}{down} down, {TIMES}{across} across"
+
+
 def number(value: float, decimals: int) -> str:
     """A fixed number of digits, no negative zero, a real minus sign."""
     text = f"{value:.{decimals}f}"

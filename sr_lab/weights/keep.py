@@ -45,6 +45,7 @@ def recognise(checkpoint: Checkpoint, where: str) -> tuple[str, str]:
     from sr_lab.backbones.latent_diffusion import LatentDiffusion, diffusion_from
     from sr_lab.backbones.trained import is_image_to_image, network_from
     from sr_lab.backbones.usrnet import usrnet_from
+    from sr_lab.degradation.factors import named
     from sr_lab.priors.flow import flow_from, scale_of
 
     if "kernel_size" in checkpoint.state:
@@ -69,7 +70,7 @@ def recognise(checkpoint: Checkpoint, where: str) -> tuple[str, str]:
             f"{inner['kind']} on {inner['channels']} eigenimages" if inner is not net.architecture else kind
         )
         bands = "" if net.channels is None else f" for {net.channels} bands"
-        return kind, f"{what}{bands} at x{net.scale}, {count:,} parameters"
+        return kind, f"{what}{bands} at {named(net.factors)}, {count:,} parameters"
     if checkpoint.architecture.get("kind") == LatentDiffusion.kind:
         net = diffusion_from(checkpoint, where)
         count = sum(p.numel() for p in net.parameters())

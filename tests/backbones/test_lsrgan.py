@@ -1,9 +1,13 @@
 """The LSRGAN generator: counts, what it starts from, what it reads; and the discriminator."""
 
+import itertools
+
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from sr_lab.backbones.lsrgan import LSRGAN, CoordinateAttention, Discriminator
+from sr_lab.backbones.lsrgan import LSRGAN, CoordinateAttention, Discriminator, PixelShuffle
 from sr_lab.backbones.trained import network_from
 from sr_lab.degradation.resample import imresize
 from sr_lab.errors import UserError
@@ -86,7 +90,57 @@ def test_discriminator_is_srgans_and_lipschitz():
     assert [m.stride[0] for m in convolutions] == [1, 2] * 4
     small = Discriminator(8)
     for _ in range(30):
-        logits = small(torch.rand(2, 1, 32, 32, generator=keyed()))
-    assert logits.shape == (2,)
+        assert small(torch.rand(2, 1, 32, 32, generator=keyed())).shape == (2,)
     first = next(m for m in small.features if isinstance(m, torch.nn.Conv2d))
     assert torch.linalg.matrix_norm(first.weight.flatten(1), 2).item() == pytest.approx(1, abs=0.05)
+
+
+@pytest.mark.parametrize("axes", [[4, 2], [4, 1], [1, 2], [3, 2], [2, 8]])
+def test_axes_are_enlarged_by_their_own_factors(axes: list[int]):
+    net = LSRGAN(max(axes), 16, 1, axes=axes)
+    amplitude = torch.rand(2, 1, 12, 10, generator=keyed()) + 0.1
+    size = (12 * axes[0], 10 * axes[1])
+    expected = 10 ** (imresize(20 * torch.log10(amplitude), size) / 20)
+    torch.testing.assert_close(net(amplitude), expected, rtol=1e-4, atol=1e-5)
+    assert stirred(net)(amplitude).shape[-2:] == size
+
+
+def test_stages_double_both_axes_and_then_the_one_that_is_left():
+    width = 64
+    grown = [
+        layer.weight.shape[0] // width
+        for layer in LSRGAN(8, width, 1, axes=[8, 2]).upsample
+        if isinstance(layer, torch.nn.Conv2d)
+    ]
+    assert grown == [4, 2, 2]
+    saved = 2 * width * (9 * width + 1)  # of one stage's convolution, which has half the channels
+    counts = [sum(p.numel() for p in LSRGAN(4, width, 8, axes=axes).parameters()) for axes in (None, [4, 2])]
+    assert counts == [400_833, 400_833 - saved]
+
+
+@given(down=st.integers(1, 4), across=st.integers(1, 4), channels=st.integers(1, 3))
+@settings(max_examples=20, deadline=None)
+def test_pixels_are_shuffled_one_by_one(down: int, across: int, channels: int):
+    image = torch.rand(1, channels * down * across, 3, 5, generator=keyed())
+    found = PixelShuffle(down, across)(image)
+    assert found.shape == (1, channels, 3 * down, 5 * across)
+    for c, y, x in itertools.product(range(channels), range(3 * down), range(5 * across)):
+        channel = (c * down + y % down) * across + x % across
+        assert found[0, c, y, x] == image[0, channel, y // down, x // across]
+
+
+def test_axes_are_kept_with_the_weights_and_serve_their_images_alone():
+    net = stirred(LSRGAN(4, 16, 2, axes=[4, 2]))
+    checkpoint = Checkpoint(net.state_dict(), net.architecture)
+    assert "at x4 in rows and x2 in columns" in recognise(checkpoint, "x")[1]
+    again, image = network_from(checkpoint, "x"), torch.rand(1, 1, 12, 12, generator=keyed())
+    torch.testing.assert_close(again(image), net(image))
+    again.serve((4, 2))
+    with pytest.raises(UserError, match=r"x4 in rows and x2 in columns, these images ask for x4"):
+        again.serve((4, 4))
+    before = {key: value for key, value in LSRGAN(2, 16, 2).architecture.items() if key != "axes"}
+    assert network_from(Checkpoint(LSRGAN(2, 16, 2).state_dict(), before), "x").factors == (2, 2)
+    with pytest.raises(UserError, match=r"backbone\.axes: \[4, 2\] are no factors at scale x2"):
+        LSRGAN(2, axes=[4, 2])
+    with pytest.raises(UserError, match="does not serve scale x5"):
+        LSRGAN(8, axes=[8, 5])

@@ -11,7 +11,7 @@ import rasterio
 import torch
 from typer.testing import CliRunner
 
-from sr_lab.backbones.lsrgan import LSRGAN
+from sr_lab.backbones.lsrgan import LSRGAN, Reads
 from sr_lab.cli import app
 from sr_lab.degradation.band import cut_band, occupied_band, shifted_band
 from sr_lab.degradation.resample import imresize
@@ -108,8 +108,9 @@ def test_what_cannot_be_done_is_said(tmp_path: Path, array: np.ndarray, extra: l
 def networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, LSRGAN]:
     """Two small networks under the names that the scene asks for."""
     monkeypatch.setenv("SR_LAB_WEIGHTS", str(tmp_path / "weights"))
-    found = {}
-    for name, reads in (("sar_x2", "amplitude"), ("sar_slc_x2", "parts")):
+    found: dict[str, LSRGAN] = {}
+    kinds: dict[str, Reads] = {"sar_x2": "amplitude", "sar_slc_x2": "parts"}
+    for name, reads in kinds.items():
         network = LSRGAN(2, 8, 1, reads=reads).eval()
         torch.nn.init.normal_(network.tail.weight, std=0.01, generator=torch.Generator().manual_seed(0))
         path = tmp_path / "weights" / f"{name}.pt"

@@ -38,6 +38,13 @@ class Noise:
         return torch.rand(3, *self.sizes[name], generator=keyed_generator(0, name, "image"))
 
 
+class Complex(Noise):
+    """Two channels."""
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        return super().__getitem__(index)[:2]
+
+
 class Grey(Noise):
     """The first channel of them."""
 
@@ -264,10 +271,13 @@ CHOICES = [name for name in groups()["degradation"] if name not in OF_FILES]
 @pytest.mark.parametrize("name", CHOICES)
 def test_every_degradation_of_the_config_makes_samples(name: str):
     config = to_plain(compose(["experiment=bicubic", f"degradation={name}", "scale=2"]))
-    images = Grey(a=(64, 72)) if name in OF_ONE_CHANNEL else Noise(a=(64, 72))
+    radar = name.startswith("sar_")
+    kind = Grey if name in OF_ONE_CHANNEL else Complex if radar else Noise
+    images = kind(a=(64, 72))
     samples = DegradedImages(images, build(config["degradation"]), seed=1)
     sample = samples[0]
-    assert sample.lr.shape == (1, len(images[0]), 32, 36)
+    assert (len(sample.lr), *sample.lr.shape[2:]) == (1, 32, 36)
+    assert sample.lr.shape[1] in ((1, 2) if radar else (len(images[0]),)), "what is detected has one channel"
     assert_same(sample, samples[0])
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from sr_lab.cli import app
 from sr_lab.config.compose import compose, to_plain
 from sr_lab.data.images import Described, Images
 from sr_lab.data.module import SRData
@@ -18,9 +20,11 @@ from sr_lab.degradation.detected import Multilook
 from sr_lab.degradation.speckle import circular_gaussian
 from sr_lab.errors import UserError
 from sr_lab.io.complex import as_complex
+from sr_lab.io.images import read_image
 from sr_lab.run import run
 from sr_lab.scenes.hyperspectral.splits import read_splits, verified
 from sr_lab.scenes.sar.splits import SPLITS
+from sr_lab.tracking.record import Record
 
 
 def slc(seed: int, centre: tuple[float, float] = (0.0, 0.0), side: int = 96) -> np.ndarray:
@@ -117,5 +121,40 @@ def test_a_run_is_whole(folder: Path, tmp_path: Path, method: str) -> None:
     if method == "zero_pad":
         assert record.metrics["out_of_band_error"].mean == pytest.approx(1, abs=1e-4)
         assert record.metrics["consistency_db"].mean == pytest.approx(100)
-        assert record.metrics["psnr_db"].mean > record.metrics["psnr_db@bicubic"].mean
+        assert record.metrics["epi"].mean > record.metrics["epi@bicubic"].mean, "nothing is smoothed"
     assert (directory / str(record.images["b"].figure)).exists()
+
+
+@pytest.mark.parametrize(
+    ("chosen", "lr"),
+    [
+        (["experiment=sar_zero_pad", "scale=2", "degradation.grid=[2,1]"], (48, 96)),
+        (
+            [
+                "experiment=train_sar_lsrgan", "scale=4", "degradation.grid=[4,2]", "backbone.axes=[4,2]",
+                "backbone.width=8", "backbone.blocks=1", "method.discriminator_width=4", "method.tile=20",
+                "method.pixel_steps=2", "trainer.max_steps=3", "trainer.batches_per_epoch=3",
+            ],
+            (24, 48),
+        ),
+    ],
+)  # fmt: skip
+def test_runs_with_factors_of_their_own(
+    folder: Path, tmp_path: Path, chosen: list[str], lr: tuple[int, int]
+) -> None:
+    more = [
+        "dataset=radar", f"dataset.images.root={folder / 'b.npy'}", "degradation.occupied=[0.7,0.9]",
+        "degradation.taper=null", "tracking=none", f"out={tmp_path / 'runs'}",
+    ]  # fmt: skip
+    result = CliRunner().invoke(app, ["run", *chosen, *more])
+    assert result.exit_code == 0, result.output
+    (path,) = (tmp_path / "runs").rglob("result.json")
+    record = Record.read(path.parent)
+    pictures = {name: getattr(record.images["b"], name) for name in ("lr", "bicubic", "sr", "hr", "figure")}
+    shapes = {name: read_image(path.parent / str(file)).pixels.shape[:2] for name, file in pictures.items()}
+    assert shapes["lr"] == lr
+    assert {shapes[name] for name in ("bicubic", "sr", "hr")} == {(96, 96)}
+    assert {"psnr_db", "psnr_db@bicubic", "enl"} <= set(record.metrics)
+    if "experiment=sar_zero_pad" in chosen:
+        assert record.metrics["in_band_error"].mean < 1e-4
+        assert record.metrics["out_of_band_error"].mean == pytest.approx(1, abs=1e-4)

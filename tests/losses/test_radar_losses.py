@@ -1,8 +1,10 @@
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from sr_lab.degradation.speckle import circular_gaussian, speckle
 from sr_lab.losses.radar import fisher_tippett, half_gaussian, log_ratio_l1, radiometry
@@ -12,7 +14,7 @@ def keyed(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def least(loss, shifts: torch.Tensor) -> float:
+def least(loss: Callable[[Tensor], Tensor], shifts: torch.Tensor) -> float:
     """Where a loss of a shift is least."""
     return float(shifts[torch.stack([loss(shift) for shift in shifts]).argmin()])
 

@@ -114,6 +114,18 @@ def test_gan_comes_in_after_pixels_and_counts_one_step_a_batch():
     assert not pixel.restore(sample(True)).stages
 
 
+def test_a_network_and_its_images_have_the_same_factors():
+    method = FitLSRGAN(LSRGAN(4, 12, 1, axes=[4, 2]), 2, LOSSES)
+    with pytest.raises(UserError, match=r"x4 in rows and x2 in columns, these images ask for x4"):
+        method.bind(Bandcut(4), 0)
+    degradation = Bandcut(4, grid=[4, 2], detect=True)
+    method.bind(degradation, 0)
+    hr = Fields()[0][None]
+    lr, inner = method.without_margin(degradation(hr, None), hr)
+    assert lr.shape[-2:] == (96 // 4 - 2 * 4, 96 // 2 - 2 * 8)
+    torch.testing.assert_close(inner, hr[..., 16:-16, 16:-16])
+
+
 def test_rates_are_two_cosines():
     method = FitLSRGAN(network(), 100, LOSSES, pixel_steps=60, lr=1.0, gan_lr=0.1, warmup=10)
     rates = [method.rate(step) for step in range(100)]
@@ -126,7 +138,7 @@ def test_rates_are_two_cosines():
 def test_the_discriminators_gradient_and_the_generators_keep_apart():
     method = FitLSRGAN(network(), 2, LOSSES, pixel_steps=0, adversarial=0.0, discriminator_width=4)
     sr = torch.randn(2, 1, 32, 32, requires_grad=True)
-    method.log_dict = lambda *args, **options: None  # pyright: ignore[reportAttributeAccessIssue]
+    method.log_dict = lambda *args, **options: None
     method._game(sr, torch.randn(2, 1, 32, 32)).backward()
     assert sr.grad is not None
     assert not sr.grad.any(), "at weight 0 the generator hears nothing, not even of what the other loses"

@@ -68,6 +68,17 @@ def test_neighbours_that_differ_fade_into_each_other() -> None:
     assert (row[0], row[-1]) == (0, 44)
 
 
+@pytest.mark.parametrize("factors", [(4, 2), (1, 3)])
+def test_rows_and_columns_have_factors_of_their_own(factors: tuple[int, int]) -> None:
+    image = torch.rand(1, 1, 70, 50, generator=torch.Generator().manual_seed(0))
+
+    def solve(piece: torch.Tensor, _: Tile) -> torch.Tensor:
+        return piece.repeat_interleave(factors[0], -2).repeat_interleave(factors[1], -1)
+
+    found = torch.cat(list(restored_rows(image, factors, solve, tile=16, margin=3, overlap=8)), -2)
+    torch.testing.assert_close(found, solve(image, Tile(0, 0, 70, 50)))
+
+
 def test_a_sliver_joins_its_neighbour() -> None:
     assert cells(100, 32, 8) == [(0, 32), (32, 64), (64, 100)]
     assert cells(100, 32) == [(0, 32), (32, 64), (64, 96), (96, 100)]

@@ -48,4 +48,4 @@ def test_a_lone_texture_is_found_and_a_flat_picture_gives_its_centre() -> None:
 
 def test_a_picture_smaller_than_the_window_is_taken_whole() -> None:
     assert detailed_region(np.ones((5, 9, 1)), 32) == Region(0, 0, 5, 9)
-    assert Region(8, 4, 16, 12).divided(4) == Region(2, 1, 4, 3)
+    assert Region(8, 4, 16, 12).divided((4, 4)) == Region(2, 1, 4, 3)

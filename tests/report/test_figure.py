@@ -42,6 +42,17 @@ def test_every_picture_is_there_unchanged(tmp_path: Path) -> None:
     assert _colours(path) == red_green_blue_yellow | {magma_black, paper}
 
 
+def test_an_image_with_two_factors_is_shown_whole(tmp_path: Path) -> None:
+    path, lr = tmp_path / "figure.png", _flat(20, 60, 1, 0, 0)
+    lr[:, 30:] = (0, 1, 0)
+    picture = _flat(80, 120, 0, 0, 1)
+    side_by_side(path, lr=lr, bicubic=picture, sr=picture)
+    pixels = np.asarray(Image.open(path).convert("RGB"))[16:256, 16:376]
+    assert pixels.shape == (240, 360, 3)
+    assert (pixels[-5, [10, 170]] == (255, 0, 0)).all()
+    assert (pixels[-5, [190, 350]] == (0, 255, 0)).all()
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (96, 2000), (2000, 96), (360, 360), (30, 8)])
 def test_sizes_stay_sane(tmp_path: Path, height: int, width: int, channels: int) -> None:

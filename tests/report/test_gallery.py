@@ -15,6 +15,7 @@ from sr_lab.report.aggregate import group_runs
 from sr_lab.report.collection import collect
 from sr_lab.report.gallery import Exhibit, Gallery, build_gallery
 from sr_lab.report.table import build_table
+from sr_lab.report.wording import TIMES
 from sr_lab.tracking.record import ImageFiles
 
 
@@ -68,6 +69,23 @@ def test_tiles_are_exact_cuts_of_the_same_place(make_run: Callable[..., Path], t
     assert (cuts["HR"] == hr[top : top + 128, left : left + 128]).all()
     lr = np.rint(read_image(folder / "lr.png").pixels * 255)
     assert (cuts["LR"] == lr[top // 2 : top // 2 + 64, left // 2 : left // 2 + 64]).all()
+
+
+def test_lr_of_two_factors_is_stretched_to_the_others_shape(
+    make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    make_run("a", {"psnr_y": {"x": 25.0}}, pictures=True)
+    folder = tmp_path / "runs" / "a" / "image0"
+    coarse = np.random.default_rng(0).random((40, 100, 3), dtype=np.float32)
+    for kind in ("sr", "hr", "bicubic"):
+        write_image(folder / f"{kind}.png", coarse.repeat(4, axis=0).repeat(2, axis=1))
+    write_image(folder / "lr.png", coarse)
+    (exhibit,) = _gallery(tmp_path).exhibits
+    tiles = {tile.title: tile for tile in exhibit.tiles}
+    lr, hr = (_decoded(tiles[title].address) for title in ("LR", "HR"))
+    assert (lr.shape, hr.shape) == ((64, 64, 3), (128, 128, 3))
+    assert (lr.repeat(2, axis=0).repeat(2, axis=1) == hr).all()
+    assert tiles["LR"].lines == [f"100 {TIMES} 40, {TIMES}4 down, {TIMES}2 across"]
 
 
 def test_the_first_seed_stands_for_a_configuration(make_run: Callable[..., Path], tmp_path: Path) -> None:

@@ -58,6 +58,7 @@ def chip(image: str, crop: list[int], split: str = "test") -> Tensor:
 
 def restored(method: Method, lr: Tensor, scale: int) -> Tensor:
     """SR of one image."""
+    method.bind(Bandcut(scale), 0)
     return method.restore(Sample(lr, scale, ["chip"])).sr
 
 
