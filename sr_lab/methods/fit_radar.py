@@ -4,7 +4,6 @@ import time
 from collections import defaultdict
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -15,11 +14,10 @@ from sr_lab.data.sample import Restored, Sample
 from sr_lab.degradation.chain import Degradation, keyed_generator, modcrop
 from sr_lab.errors import UserError
 from sr_lab.io.complex import intensity
-from sr_lab.losses.radar import BLOCK
 from sr_lab.methods.feedforward import TILE, enlarged
 from sr_lab.methods.patch_training import PatchTraining
 
-CALIBRATION = 8  # batches of patches that the gain is measured on
+CALIBRATION = 16  # batches of patches that the gain is measured on
 MARGIN = 16  # HR pixels around a patch, where a cut of its spectrum wraps around
 
 
@@ -94,7 +92,11 @@ class FitRadar(PatchTraining):
 
     @torch.no_grad()
     def on_fit_end(self) -> None:
-        """Measure each network's gain: the median over blocks of training patches of what its intensity lacks."""
+        """Measure each network's gain: the median over training patches of what their mean intensity lacks.
+
+        A median, since a few bright targets rule the mean; of whole patches, since means of small blocks of speckle are
+        skewed.
+        """
         data = self.trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]
         patches = Patches(data.images, data.patch_size, data.patches_per_batch, data.seed, CALIBRATION)
         lacking: dict[int, list[Tensor]] = defaultdict(list)
@@ -104,10 +106,8 @@ class FitRadar(PatchTraining):
             degraded = self.degradations()[0].degrade(hr, generator)
             lr, hr = self.without_margin(degraded.lr, hr)
             for number, network in enumerate(self.generators_trained()):
-                means = [F.avg_pool2d(power, BLOCK) for power in (network(lr).square(), intensity(hr))]
-                lacking[number].append(
-                    (means[1].clamp_min(1e-12) / means[0].clamp_min(1e-12)).log().flatten()
-                )
+                means = [power.mean((1, 2, 3)) for power in (network(lr).square(), intensity(hr))]
+                lacking[number].append((means[1].clamp_min(1e-12) / means[0].clamp_min(1e-12)).log())
         for number, network in enumerate(self.generators_trained()):
             network.gain += torch.cat(lacking[number]).median()
 
