@@ -12,13 +12,13 @@ from sr_lab.data.sample import Sample
 from sr_lab.degradation.axis_gaussian import AxisGaussians
 from sr_lab.degradation.chain import keyed_generator
 from sr_lab.degradation.detected import DetectedBlur
-from sr_lab.degradation.speckle import Speckle, circular_gaussian
+from sr_lab.degradation.speckle import Speckle, circular_gaussian, speckle
 from sr_lab.io.complex import as_channels
 from sr_lab.metrics.kernel import width_error
 from sr_lab.priors.spectral import point_spread
 from sr_lab.priors.spectral.aliases import aliases
 from sr_lab.priors.spectral.axis import AxisGaussianBlurs
-from sr_lab.priors.spectral.radar import SpectralRadar
+from sr_lab.priors.spectral.radar import SpectralRadar, speckle_power
 
 AZIMUTH, RANGE = 1.2, 0.6  # LR pixels
 
@@ -61,7 +61,7 @@ def test_siegert() -> None:
 def test_widths_from_speckle(kind: str) -> None:
     z = blurred_slc()
     lr = as_channels(z[None]) if kind == "slc" else z.abs()[None, None]
-    prior = started(SpectralRadar("correlated"), lr.float())
+    prior = started(SpectralRadar(speckle="correlated"), lr.float())
     wanted = truth(2 * AZIMUTH, 2 * RANGE)
     for axis in (0, 1):
         assert float(width_error(prior.kernel(), wanted, axis)) < 12
@@ -85,7 +85,7 @@ def test_widths_from_a_scene(looks: int, limit: float) -> None:
 def test_images_that_tell_nothing(speckle: str) -> None:
     from sr_lab.priors.spectral.axis import TYPICAL
 
-    prior = SpectralRadar(speckle)  # pyright: ignore[reportArgumentType]
+    prior = SpectralRadar(speckle=speckle)  # pyright: ignore[reportArgumentType]
     for lr in (torch.zeros(1, 1, 64, 64), torch.full((1, 1, 64, 64), torch.nan)):
         with pytest.warns(UserWarning, match="a typical kernel is assumed"):
             started(prior, lr)
@@ -107,3 +107,14 @@ def test_its_config_builds() -> None:
 
     config = to_plain(compose(["scene=sar", "prior=spectral_sar"]))
     assert isinstance(build(config["prior"]), SpectralRadar)
+
+
+@pytest.mark.parametrize("looks", [1, 4])
+def test_the_share_of_speckle_is_what_draws_have(looks: int) -> None:
+    mean = torch.rand(400, 400, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) + 0.1
+    root = mean.pow(0.25)
+    stable = (mean * speckle(mean, looks, torch.Generator().manual_seed(1))).pow(0.25)
+    noise = stable - root * (stable.mean() / root.mean())
+    assert (noise.square().mean() / stable.square().mean()).item() == pytest.approx(
+        speckle_power(looks), rel=0.02
+    )
