@@ -1,9 +1,10 @@
 """What training on radar images shares: patches degraded with a margin around them, and restoration in tiles."""
 
+import math
 import time
-from collections import defaultdict
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -14,10 +15,12 @@ from sr_lab.data.sample import Restored, Sample
 from sr_lab.degradation.chain import Degradation, keyed_generator, modcrop
 from sr_lab.errors import UserError
 from sr_lab.io.complex import intensity
+from sr_lab.losses.radar import BLOCK
 from sr_lab.methods.feedforward import TILE, enlarged
 from sr_lab.methods.patch_training import PatchTraining
 
-CALIBRATION = 16  # batches of patches that the gain is measured on
+CALIBRATION = 32  # batches of patches that the gain is measured on
+CALM = 1.5  # variance over squared mean of a block without structure; speckle of one look has 1
 MARGIN = 16  # HR pixels around a patch, where a cut of its spectrum wraps around
 
 
@@ -92,24 +95,33 @@ class FitRadar(PatchTraining):
 
     @torch.no_grad()
     def on_fit_end(self) -> None:
-        """Measure each network's gain: the median over training patches of what their mean intensity lacks.
+        """Measure each network's gain: what its mean intensity lacks over calm blocks of training patches.
 
-        A median, since a few bright targets rule the mean; of whole patches, since means of small blocks of speckle are
-        skewed.
+        Calm is a block whose HR varies as speckle does: of Gamma variates the mean does not depend on how they vary, so
+        the choice is no bias. Bright targets, which no network reaches, are left out by it. Blocks count by the inverse
+        of LR's intensity, dark ones as much as bright ones.
         """
         data = self.trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]
         patches = Patches(data.images, data.patch_size, data.patches_per_batch, data.seed, CALIBRATION)
-        lacking: dict[int, list[Tensor]] = defaultdict(list)
         generator = keyed_generator(self.seed, "gain", self.stream)
+        networks = self.generators_trained()
+        wanted, found = 0.0, [0.0] * len(networks)
         for batch in patches:
-            hr = modcrop(batch, self.network.factors).to(self.device)
+            hr = modcrop(batch, self.degradation.factors).to(self.device)
             degraded = self.degradations()[0].degrade(hr, generator)
             lr, hr = self.without_margin(degraded.lr, hr)
-            for number, network in enumerate(self.generators_trained()):
-                means = [power.mean((1, 2, 3)) for power in (network(lr).square(), intensity(hr))]
-                lacking[number].append((means[1].clamp_min(1e-12) / means[0].clamp_min(1e-12)).log())
-        for number, network in enumerate(self.generators_trained()):
-            network.gain += torch.cat(lacking[number]).median()
+            power = intensity(hr)
+            mean = F.avg_pool2d(power, BLOCK)
+            calm = F.avg_pool2d(power.square(), BLOCK) < (1 + CALM) * mean.square()
+            weight = calm / F.adaptive_avg_pool2d(intensity(lr), (mean.shape[2], mean.shape[3])).clamp_min(
+                1e-12
+            )
+            wanted += float((weight * mean).sum())
+            for number, network in enumerate(networks):
+                found[number] += float((weight * F.avg_pool2d(network(lr).square(), BLOCK)).sum())
+        for number, network in enumerate(networks):
+            if wanted > 0:
+                network.gain += math.log(wanted / found[number])
 
     def restore(self, sample: Sample) -> Restored:
         """Enlarge."""
