@@ -1,5 +1,6 @@
 """How `sr-lab upscale` restores one whole image of any size: a few rows at a time, from the top down."""
 
+import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -19,7 +21,7 @@ from sr_lab.data.sample import Sample
 from sr_lab.degradation.chain import Degradation
 from sr_lab.degradation.resample import imresize
 from sr_lab.errors import UserError
-from sr_lab.io.complex import is_complex
+from sr_lab.io.complex import intensity, is_complex
 from sr_lab.io.kernels import read_kernel
 from sr_lab.methods.eigenspace import EigenPictures
 from sr_lab.methods.feedforward import enlarged_rows
@@ -36,6 +38,7 @@ from sr_lab.weights.store import all_entries
 TOLD = 0.1  # % of the range: stripes weaker than that are not worth a remark
 ESTIMATE_SIDE = 128  # SR pixels: a kernel of up to 21 pixels, six times over
 SIDES_OF_KERNEL = 5  # of a crop, where a flow of one's own makes larger ones
+BLOCK = 8  # LR pixels a side, whose intensity a radar network keeps
 BICUBIC_REACH = 4  # LR pixels that a bicubic of at least their scale looks either way
 
 Rows = Iterator[Float[Tensor, "1 c rows ws"]]
@@ -86,6 +89,9 @@ class InterpolatedRadar(Restorer):
 class RadarByNetworks(Restorer):
     """The amplitude by a network, one for detected images and one for SLCs, which keep the phase of their spectrum.
 
+    The networks know speckle of one look of one sensor. So that an image of several looks keeps its radiometry too, the
+    result is scaled until the median block of it has the mean intensity that LR has there.
+
     Args:
         detected: network that reads amplitudes.
         complex_: network for SLCs.
@@ -98,20 +104,18 @@ class RadarByNetworks(Restorer):
         """Enlarge, in tiles."""
         network = self.complex if is_complex(lr) else self.detected
         rows = enlarged_rows(network, Sample(lr, network.scale, [name]), label=name)
+        sr = torch.cat(list(rows), -2)
+        gain = kept_gain(sr, lr, network.scale)
+        told = f"scaled by {20 * math.log10(gain):+.1f} dB to keep the intensity of blocks"
         if not is_complex(lr):
-            return rows, None
-        warnings.warn("an SLC: amplitude by the network, without speckle; phase interpolated", stacklevel=2)
+            warnings.warn(f"speckle taken away by the network; {told}", stacklevel=2)
+            return iter([gain * sr]), None
+        warnings.warn(
+            f"an SLC: amplitude by the network, without speckle, {told}; phase interpolated", stacklevel=2
+        )
         interpolated = zero_padded(lr, network.scale)
         direction = interpolated / interpolated.norm(dim=1, keepdim=True).clamp_min(1e-12)
-
-        def with_phase() -> Rows:
-            top = 0
-            for part in rows:
-                below = top + part.shape[-2]
-                yield part * direction[..., top:below, :]
-                top = below
-
-        return with_phase(), None
+        return iter([gain * sr * direction]), None
 
 
 class ByNetwork(Restorer):
@@ -291,6 +295,15 @@ def interpolated_rows(image: Float[Tensor, "1 c h w"], scale: int) -> Rows:
     return restored_rows(
         image, scale, lambda tile, _: imresize(tile, scale), margin=BICUBIC_REACH, boundary="symmetric"
     )
+
+
+def kept_gain(sr: Float[Tensor, "1 1 hs ws"], lr: Float[Tensor, "1 c h w"], scale: int) -> float:
+    """Factor of the amplitude by which the median block of 8x8 LR pixels has LR's mean intensity."""
+    before, after = (
+        F.avg_pool2d(power, min(side, *power.shape[2:]), ceil_mode=True).clamp_min(1e-12)
+        for power, side in ((intensity(lr), BLOCK), (intensity(sr), BLOCK * scale))
+    )
+    return float((before / after).median().sqrt())
 
 
 def _network(settings: Settings, key: str, weights: str | None) -> ImageToImage:
