@@ -18,6 +18,7 @@ from PIL import Image
 
 from sr_lab.errors import UserError
 from sr_lab.io.atomic import atomic_write
+from sr_lab.io.listing import list_files
 
 ImageFormat = Literal["PNG", "JPEG", "TIFF", "BMP", "WEBP"]
 Levels = UInt8[np.ndarray, "*shape"] | UInt16[np.ndarray, "*shape"]
@@ -195,28 +196,8 @@ def to_levels(values: Float[np.ndarray, "*shape"] | Levels, bits: Literal[8, 16]
 
 
 def list_images(paths: Iterable[str | Path]) -> list[Path]:
-    """The files that a person means: files as given, folders expanded.
-
-    Folders are walked to the bottom in sorted order for files with one of `IMAGE_SUFFIXES`; what is hidden is
-    skipped. A file named twice is listed once, where it came first.
-
-    Raises:
-        UserError: a path does not exist, or a folder holds no image.
-    """
-    found: dict[Path, Path] = {}
-    for path in map(Path, paths):
-        if path.is_dir():
-            files = [file for file in sorted(path.rglob("*")) if _is_listed(file, path)]
-            if not files:
-                fix = f"Images end in {', '.join(IMAGE_SUFFIXES)}"
-                raise UserError("the folder holds no image", where=str(path), fix=fix)
-        elif path.exists():
-            files = [path]
-        else:
-            raise UserError("no such file or folder", where=str(path), fix="Check the path")
-        for file in files:
-            found.setdefault(file.resolve(), file)
-    return list(found.values())
+    """Files as given, and all files of folders with one of `IMAGE_SUFFIXES`; see `list_files`."""
+    return list_files(paths, IMAGE_SUFFIXES, "image")
 
 
 def read_head(path: Path) -> bytes:
@@ -251,11 +232,6 @@ def damage_reported(path: Path) -> Iterator[None]:
         reason = next(iter(str(fault).splitlines()), type(fault).__name__)
         fix = "Copy or export it again"
         raise UserError(f"the file is damaged or cut short ({reason})", where=str(path), fix=fix) from fault
-
-
-def _is_listed(file: Path, folder: Path) -> bool:
-    hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-    return not hidden and file.suffix.lower() in IMAGE_SUFFIXES and file.is_file()
 
 
 def _format_of(path: Path) -> ImageFormat:

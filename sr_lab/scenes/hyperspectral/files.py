@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from sr_lab.errors import UserError
 from sr_lab.io.images import read_head
+from sr_lab.io.listing import list_files
 from sr_lab.scenes.hyperspectral import envi, geotiff, hdf5, matlab, npy
 from sr_lab.scenes.hyperspectral.cube import Cube, Format, Layout
 
@@ -78,25 +79,5 @@ def write_cube(path: str | Path, values: Float[np.ndarray, "bands h w"], like: C
 
 
 def list_cubes(paths: Iterable[str | Path]) -> list[Path]:
-    """Files as given, and all files of folders with one of `CUBE_SUFFIXES`, sorted; what is hidden is skipped.
-
-    Raises:
-        UserError: a path does not exist, or a folder holds no cube.
-    """
-    found: dict[Path, None] = {}
-    for path in map(Path, paths):
-        files = [path]
-        if path.is_dir():
-            files = [file for file in sorted(path.rglob("*")) if _is_listed(file, path)]
-            if not files:
-                fix = f"cubes end in {', '.join(CUBE_SUFFIXES)}"
-                raise UserError("the folder holds no cube", where=str(path), fix=fix)
-        elif not path.exists():
-            raise UserError("no such file or folder", where=str(path), fix="check the path")
-        found |= dict.fromkeys(files)
-    return list(found)
-
-
-def _is_listed(file: Path, folder: Path) -> bool:
-    hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-    return not hidden and file.suffix.lower() in CUBE_SUFFIXES and file.is_file()
+    """Files as given, and all files of folders with one of `CUBE_SUFFIXES`; see `list_files`."""
+    return list_files(paths, CUBE_SUFFIXES, "cube")

@@ -8,6 +8,7 @@ from jaxtyping import Num
 
 from sr_lab.errors import UserError
 from sr_lab.io.images import read_head
+from sr_lab.io.listing import list_files
 from sr_lab.scenes.sar import geotiff, npy, sicd
 from sr_lab.scenes.sar.image import RadarImage
 from sr_lab.scenes.sar.kind import Kind
@@ -57,25 +58,5 @@ def write_radar(path: str | Path, values: Num[np.ndarray, "h w"], like: RadarIma
 
 
 def list_radar(paths: Iterable[str | Path]) -> list[Path]:
-    """Files as given, and all files of folders with one of `RADAR_SUFFIXES`, sorted; what is hidden is skipped.
-
-    Raises:
-        UserError: a path does not exist, or a folder holds no radar image.
-    """
-    found: dict[Path, None] = {}
-    for path in map(Path, paths):
-        files = [path]
-        if path.is_dir():
-            files = [file for file in sorted(path.rglob("*")) if _is_listed(file, path)]
-            if not files:
-                fix = f"radar images end in {', '.join(RADAR_SUFFIXES)}"
-                raise UserError("the folder holds no radar image", where=str(path), fix=fix)
-        elif not path.exists():
-            raise UserError("no such file or folder", where=str(path), fix="check the path")
-        found |= dict.fromkeys(files)
-    return list(found)
-
-
-def _is_listed(file: Path, folder: Path) -> bool:
-    hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-    return not hidden and file.suffix.lower() in RADAR_SUFFIXES and file.is_file()
+    """Files as given, and all files of folders with one of `RADAR_SUFFIXES`; see `list_files`."""
+    return list_files(paths, RADAR_SUFFIXES, "radar image")
