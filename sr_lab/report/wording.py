@@ -20,7 +20,8 @@ _ACRONYM = re.compile(
 
 def metric_title(name: str) -> str:
     """`kernel_psnr` as Kernel PSNR."""
-    title = " ".join(word.upper() if _ACRONYM.fullmatch(word) else word for word in re.split("[_:@]", name))
+    words = [word.upper() if _ACRONYM.fullmatch(word) else word for word in re.split("[_:@]", name)]
+    title = " ".join("dB" if word == "db" else word for word in words)
     return title[:1].upper() + title[1:]
 
 

@@ -18,6 +18,7 @@ from sr_lab.report.wording import (
     ("name", "title"),
     [
         ("psnr_y", "PSNR Y"),
+        ("bias_db", "Bias dB"),
         ("kernel_psnr_aligned", "Kernel PSNR aligned"),
         ("pyiqa:lpips", "Pyiqa LPIPS"),
         ("unheard", "Unheard"),
