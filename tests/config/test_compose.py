@@ -51,6 +51,7 @@ FILL = {
         ("method/guidance", choice): ["experiment=train_ir_diffusion"] for choice in GROUPS["method/guidance"]
     },
     ("method", "fit_flow_optical"): ["trainer.max_epochs=1"],
+    ("method", "fit_flow_sar"): ["trainer.max_epochs=1"],
     ("experiment", "diffusion"): ["backbone.weights=/tmp/net.pt"],
     ("experiment", "train_ir_diffusion_onestep"): ["backbone.weights=/tmp/net.pt"],
     ("method", "diffusion"): ["backbone=trained_diffusion", "backbone.weights=/tmp/net.pt"],
