@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,10 +30,24 @@ def signature(config: Mapping[str, Any]) -> str:
 
     A null is an option that is off, so adding an option to the project leaves the signatures of old runs alone.
     """
+    return _digest(json.dumps(_portable(_computed(config)), sort_keys=True))
+
+
+def signature_across_seeds(config: Mapping[str, Any]) -> str | None:
+    """What runs share whose values are named after their seed, such as weights `net_seed0`; None if none is."""
+    text = json.dumps(_computed(config), sort_keys=True)
+    name = re.compile(rf"seed{config['seed']}(?!\d)")
+    return _digest(name.sub("seed", text)) if name.search(text) else None
+
+
+def _computed(config: Mapping[str, Any]) -> dict[str, Any]:
     kept = {key: value for key, value in config.items() if key not in EXCLUDED}
     kept["trainer"] = {k: v for k, v in config.get("trainer", {}).items() if k not in EXCLUDED_TRAINER}
     kept["scene"] = {k: v for k, v in config.get("scene", {}).items() if k not in EXCLUDED_SCENE}
-    text = json.dumps(_portable(kept), sort_keys=True)
+    return kept
+
+
+def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 

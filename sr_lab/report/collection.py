@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from sr_lab.config.signature import signature_across_seeds
 from sr_lab.errors import UserError
 from sr_lab.tracking.record import Record, find_records
 
@@ -66,5 +67,6 @@ def collect(root: Path) -> Collection:
 
 
 def configuration(record: Record) -> Key:
-    """What runs share that differ in nothing but their seed."""
-    return tuple(sorted(record.labels.items())), record.signature
+    """What runs share that differ in nothing but their seed, and in weights that are named after it."""
+    across = signature_across_seeds(record.config) if "seed" in record.config else None
+    return tuple(sorted(record.labels.items())), across or record.signature

@@ -33,6 +33,15 @@ def test_seeds_are_repetitions_of_one_group(make_run: Callable[..., Path], tmp_p
     assert other.labels["prior"] == "dkp"
 
 
+def test_weights_named_after_the_seed_are_seeds_too(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    for seed, value in ((0, 20.0), (1, 22.0), (10, 30.0)):
+        for kind in ("a", "b"):
+            config = {"seed": seed, "backbone": {"weights": f"{kind}_x2_seed{seed}"}}
+            where = f"{kind}{seed}"
+            make_run(where, {"psnr_y": {"p": value}}, seed=seed, signature=where, config=config)
+    assert [[run.record.seed for run in group.runs] for group in _groups(tmp_path)] == [[0, 1, 10]] * 2
+
+
 def test_values_may_be_missing(make_run: Callable[..., Path], tmp_path: Path) -> None:
     make_run("s0", {"psnr_y": {"a": 20.0, "b": 30.0}}, seed=0)
     make_run("s1", {"psnr_y": {"a": 22.0, "c": 50.0}}, seed=1)
