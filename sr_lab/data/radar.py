@@ -91,7 +91,9 @@ class RadarImages:
         """The image, read once while it is the latest."""
         if self._latest is None or self._latest[0] != index:
             radar = read_radar(self.paths[index], kind=self.kind, band=self.band)
-            card = SensorCard.of(torch.from_numpy(radar.values)) if radar.kind == "slc" else None
+            card = (
+                SensorCard.of(torch.from_numpy(radar.values), radar.spacing) if radar.kind == "slc" else None
+            )
             self._latest = index, radar, card
         return self._latest[1], self._latest[2]
 

@@ -61,10 +61,10 @@ class FitLSRGAN(FitRadar):
         pixel_steps: int | None = None,
         targets: Targets = "noisy",
         teacher: str | None = None,
-        adversarial: float = 0.01,
+        adversarial: float = 0.1,
         discriminator_width: int = 64,
         lr: float = 1e-3,
-        gan_lr: float = 1e-4,
+        gan_lr: float = 2e-4,
         weight_decay: float = 0.0,
         warmup: int = 100,
         clip: float = 1.0,
@@ -98,7 +98,7 @@ class FitLSRGAN(FitRadar):
         if self.discriminator is not None:
             loss = loss + (self._game(sr, target) if adversarial else self._nothing())
         self.manual_backward(loss)
-        self.clip_gradients(optimisers[0], self.clip, "norm")
+        self.clip_gradients(optimisers[0].optimizer, self.clip, "norm")
         optimisers[0].step()
         if adversarial:
             optimisers[1].optimizer.step()  # past Lightning, which would count it as a step of the training

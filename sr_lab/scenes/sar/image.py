@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Num, Shaped
 
+from sr_lab.degradation.band import Pair
 from sr_lab.errors import UserError
 from sr_lab.scenes.sar.kind import Kind
 
@@ -24,6 +25,7 @@ class RadarImage:
         path: where they were read.
         format: of the content.
         stored: name of the file's type of values.
+        spacing: of pixels in azimuth and range, metres, where the file tells it.
         told: whether the kind was given, and not taken for the usual one.
         extra: further facts that the format's own module understands.
     """
@@ -35,6 +37,7 @@ class RadarImage:
     stored: str
     told: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict)
+    spacing: Pair | None = None
 
 
 def one_band(values: np.ndarray, band: int | None, path: Path) -> Shaped[np.ndarray, "h w"]:

@@ -27,13 +27,21 @@ class RadarFiles:
         kind: `slc`, `amplitude`, `intensity` or `log`; None: slc if complex, else amplitude.
         band: number of the polarisation, where a file holds several.
         unit: amplitude, in file units, that 1.0 stands for; None: the root mean square of the image.
+        spacing: of pixels in azimuth and range, metres, for the sensor card; None: as the file tells, if it does.
     """
 
     kind: Kind | None = None
     band: int | None = None
     unit: float | int | None = None
+    spacing: list[float | int] | None = None
 
     def __post_init__(self) -> None:
+        if self.spacing is not None and (len(self.spacing) != 2 or min(self.spacing) <= 0):
+            raise UserError(
+                f"a spacing of {self.spacing}",
+                where="scene.files.spacing",
+                fix="give [azimuth, range] in metres, such as [5.3,4.6]",
+            )
         if self.unit is not None and self.unit <= 0:
             raise UserError(f"a unit of {self.unit}", where="scene.files.unit", fix="give a positive number")
 
@@ -45,7 +53,8 @@ class RadarFiles:
         """Read one image."""
         image = read_radar(path, kind=self.kind, band=self.band)
         unit = self.unit or float(np.sqrt(to_intensity(image.values, image.kind).mean()))
-        card = SensorCard.of(torch.from_numpy(image.values)) if image.kind == "slc" else None
+        spacing = image.spacing if self.spacing is None else (float(self.spacing[0]), float(self.spacing[1]))
+        card = SensorCard.of(torch.from_numpy(image.values), spacing) if image.kind == "slc" else None
         return OpenedRadar(image, float(unit), card)
 
 

@@ -37,7 +37,9 @@ def read(path: Path, kind: Kind | None) -> RadarImage:
         real, imaginary = (stored[part].astype(np.float32) for part in stored.dtype.names)
         stored = real + 1j * imaginary
     values, found = checked(stored.astype(np.complex64).T, kind, path)
-    return RadarImage(values, found, path, "sicd", name, kind is not None, {"metadata": metadata})
+    down, right = (metadata.xmltree.findtext(f"{{*}}Grid/{{*}}{axis}/{{*}}SS") for axis in ("Row", "Col"))
+    spacing = None if down is None or right is None else (float(right), float(down))
+    return RadarImage(values, found, path, "sicd", name, kind is not None, {"metadata": metadata}, spacing)
 
 
 def write(path: Path, values: np.ndarray, like: RadarImage) -> None:

@@ -34,6 +34,9 @@ def test_a_full_band_hides_its_noise() -> None:
     card = SensorCard.of(white)
     assert card.noise_db is None
     assert "noise floor unknown" in str(card)
+    assert "pixels" not in str(card)
+    told = SensorCard.of(white, (5.3, 4.6))
+    assert "pixels of 5.30 x 4.60 m, resolution of a flat band 4.70 x 4.08 m, band 1.00 x 1.00" in str(told)
 
 
 def test_radarsat_and_palsar(data: Path) -> None:

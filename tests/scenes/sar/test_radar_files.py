@@ -197,6 +197,7 @@ def test_sicd_is_turned_and_refined(tmp_path: Path, pixel: str) -> None:
         writer.write_image(stored)
     image = read_radar(tmp_path / "a.ntf")
     assert (image.kind, image.values.shape) == ("slc", (12, 10)), "range along the columns"
+    assert image.spacing == (2.0, 1.5)
     np.testing.assert_array_equal(image.values, values)
     write_radar(tmp_path / "b.ntf", doubled(image.values), image)
     np.testing.assert_array_equal(read_radar(tmp_path / "b.ntf").values, doubled(values))
