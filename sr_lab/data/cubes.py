@@ -8,11 +8,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sr_lab.data.images import cut, existing, ids_of, keep_only
+from sr_lab.data.splits import Split, read_splits, verified
 from sr_lab.errors import UserError
 from sr_lab.scenes.hyperspectral.cube import Cube, Layout
 from sr_lab.scenes.hyperspectral.files import list_cubes, read_cube
 from sr_lab.scenes.hyperspectral.normalise import Normalisation
-from sr_lab.scenes.hyperspectral.splits import SPLITS, Split, read_splits, verified
+from sr_lab.scenes.hyperspectral.splits import SPLITS
 
 
 class Cubes:

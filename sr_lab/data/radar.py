@@ -9,9 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sr_lab.data.images import cut, existing, ids_of, keep_only
+from sr_lab.data.splits import Split, read_splits, verified
 from sr_lab.errors import UserError
 from sr_lab.io.complex import amplitude
-from sr_lab.scenes.hyperspectral.splits import Split, read_splits, verified
 from sr_lab.scenes.sar.card import SensorCard
 from sr_lab.scenes.sar.files import list_radar, read_radar
 from sr_lab.scenes.sar.image import RadarImage

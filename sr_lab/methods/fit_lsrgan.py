@@ -81,7 +81,7 @@ class FitLSRGAN(FitRadar):
 
     def training_step(self, batch: Float[Tensor, "b c p p"], batch_idx: int) -> Tensor:
         """One backward pass, and a step of the generator and of the discriminator where it has come in."""
-        adversarial = self.discriminator is not None and self.global_step >= self.pixel_steps
+        adversarial = self.adversarial_now
         if self.global_step == self.pixel_steps:
             self.before.load_state_dict(self.network.state_dict())
         found = self.optimizers()
@@ -90,13 +90,7 @@ class FitLSRGAN(FitRadar):
             for group in optimiser.param_groups:
                 group["lr"] = self.rate(self.global_step)
             optimiser.zero_grad()
-        degraded, _, hr = self.degraded(batch)
-        lr, hr = self.without_margin(degraded.lr, hr)
-        sr, target = self.network.of_power(intensity(lr)), self.target(hr)
-        loss, terms = self.losses(sr, target)
-        self.log_dict(terms)
-        if self.discriminator is not None:
-            loss = loss + (self._game(sr, target) if adversarial else self._nothing())
+        loss = self.loss(*self.degraded(batch))
         self.manual_backward(loss)
         self.clip_gradients(optimisers[0].optimizer, self.clip, "norm")
         optimisers[0].step()
@@ -108,9 +102,19 @@ class FitLSRGAN(FitRadar):
     def loss(
         self, degraded: Degraded, degradation: Degradation, hr: Float[Tensor, "b c p p"]
     ) -> Float[Tensor, ""]:
-        """By pixel."""
+        """By pixel, and of the discriminator's game once it has come in; each term is logged under its name."""
         lr, hr = self.without_margin(degraded.lr, hr)
-        return self.losses(self.network.of_power(intensity(lr)), self.target(hr))[0]
+        sr, target = self.network.of_power(intensity(lr)), self.target(hr)
+        loss, terms = self.losses(sr, target)
+        self.log_dict(terms)
+        if self.discriminator is not None:
+            loss = loss + (self._game(sr, target) if self.adversarial_now else self._nothing())
+        return loss
+
+    @property
+    def adversarial_now(self) -> bool:
+        """Whether the discriminator has come in."""
+        return self.discriminator is not None and self.global_step >= self.pixel_steps
 
     @torch.no_grad()
     def target(self, hr: Float[Tensor, "b c p p"]) -> Float[Tensor, "b 1 p p"]:

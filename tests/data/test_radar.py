@@ -14,6 +14,7 @@ from sr_lab.data.images import Described, Images
 from sr_lab.data.module import SRData
 from sr_lab.data.patches import Patches
 from sr_lab.data.radar import RadarImages
+from sr_lab.data.splits import read_splits, verified
 from sr_lab.degradation.band import cut_band, occupied_band, shifted_band
 from sr_lab.degradation.bandcut import Bandcut
 from sr_lab.degradation.detected import Multilook
@@ -22,7 +23,6 @@ from sr_lab.errors import UserError
 from sr_lab.io.complex import as_complex
 from sr_lab.io.images import read_image
 from sr_lab.run import run
-from sr_lab.scenes.hyperspectral.splits import read_splits, verified
 from sr_lab.scenes.sar.splits import SPLITS
 from sr_lab.tracking.record import Record
 

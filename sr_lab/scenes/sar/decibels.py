@@ -40,10 +40,6 @@ class Decibels:
         decibels = 10 * torch.log10(intensity.clamp_min(10 ** (self.low / 10)))
         return (decibels - self.low) / (self.high - self.low)
 
-    def inverse(self, normalised: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-        """The normalised range to intensity."""
-        return 10 ** ((self.low + (self.high - self.low) * normalised) / 10)
-
     def log_intensity(self, normalised: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """The normalised range to the natural logarithm of the intensity."""
         return (self.low + (self.high - self.low) * normalised) * NATS

@@ -1,4 +1,4 @@
-"""The split file of the radar images; how split files are read is the same for all scenes."""
+"""The split file of the radar images; how it is read is in `sr_lab.data.splits`."""
 
 from pathlib import Path
 

@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from sr_lab.data.splits import check_flights, read_splits, verified
 from sr_lab.errors import UserError
-from sr_lab.scenes.hyperspectral.splits import check_flights, read_splits, verified
+from sr_lab.scenes.hyperspectral.splits import SPLITS
 
 ENTRY = "{{file: {name}.mat, flight: {flight}, split: {split}, sha256: {digit}}}"
 
@@ -18,7 +19,7 @@ def written(path: Path, **entries: tuple[str, str]) -> Path:
 
 
 def test_the_committed_split_keeps_flights_apart() -> None:
-    entries = read_splits()
+    entries = read_splits(SPLITS)
     count = {
         split: sum(entry.split == split for entry in entries.values())
         for split in ("train", "validation", "test")
@@ -33,7 +34,7 @@ def test_the_files_are_those_of_the_split(data: Path) -> None:
     root = data / "hyperspectral"
     if not root.is_dir():
         pytest.skip(f"no {root}")
-    for name, entry in read_splits().items():
+    for name, entry in read_splits(SPLITS).items():
         verified(root, name, entry)
 
 
@@ -44,7 +45,7 @@ def test_a_flight_on_both_sides_is_refused(tmp_path: Path) -> None:
     entries = read_splits(written(tmp_path / "s.yaml", a=("north", "train"), b=("south", "test")))
     copied = {"a": entries["a"], "b": entries["b"].model_copy(update={"sha256": entries["a"].sha256})}
     with pytest.raises(UserError, match=r"sha256 'aaaa.*is in train \(a\) and test \(b\)"):
-        check_flights(copied)
+        check_flights(copied, SPLITS)
 
 
 def test_a_bad_split_file_is_named(tmp_path: Path) -> None:
